@@ -1,0 +1,1 @@
+"""The flows of the desk, each to be read from top to bottom."""

@@ -1,0 +1,1 @@
+"""What the business talks about: pure values, standard library only."""

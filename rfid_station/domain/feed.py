@@ -1,0 +1,61 @@
+"""The revision feed: what changed for partners, and how far each partner is.
+
+Every change gives its token row one new global revision, in the transaction of the change.
+The feed shows each token once, in its newest state, in order of revision.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from rfid_station.domain.token import Token
+
+
+class Lane(StrEnum):
+    """Two cursors per partner: what takes rights away overtakes everything else."""
+
+    URGENT = "urgent"
+    BULK = "bulk"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A token in its newest state, at the revision that made it so."""
+
+    revision: int
+    token_id: int
+    token: Token
+    is_urgent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A token that a partner refused, or whose push ended ambiguously, at a revision."""
+
+    token_id: int
+    revision: int
+    attempts: int
+    due_at: datetime
+    must_verify: bool
+    """True: the outcome is unknown and a GET has to tell. False: refused, to be tried again."""
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a partner is: every revision up to its cursor is acknowledged or parked."""
+
+    partner: str
+    cursors: dict[Lane, int]
+    head: int
+    """The newest revision of the feed."""
+    parked: tuple[Parked, ...]
+    behind: int
+    """How many tokens lie behind the bulk cursor."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the partner holds the newest state of every token."""
+        return self.behind == 0 and not self.parked

@@ -1,0 +1,1 @@
+"""OCPI as spoken on the wire: models per version, client, handshake, server."""

@@ -1,0 +1,1 @@
+"""One module per OCPI version: domain values to wire objects and back."""

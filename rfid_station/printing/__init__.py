@@ -1,0 +1,1 @@
+"""Card designs and sheets, from template files to PDF and picture."""

@@ -1,0 +1,1 @@
+"""Readers behind one string each: `pcsc:NAME`, `sim:ntag213`."""

@@ -1,0 +1,1 @@
+"""The local record of every card, token, partner and event."""

@@ -1,0 +1,1 @@
+"""What each partner should hold, holds, and was proven to hold."""
