@@ -1,7 +1,192 @@
 """What may be set, from `station.toml`, the environment and the command line, in rising order.
 
 `RFID_STATION_OCPI__PARTY_ID=EXM` sets `party_id` in table `[ocpi]`. The result is frozen.
-Secrets are never settings: they lie in files of their own, and settings only say where.
+Secrets are never settings: they lie in files of their own (`vault.py`).
+
+One folder holds all that belongs to a station: `station.toml`, the store, secrets, prints.
 """
 
 from __future__ import annotations
+
+import os
+import re
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from rfid_station.domain.token import Party, Whitelist
+from rfid_station.domain.visual_number import NumberPattern
+from rfid_station.errors import WrongCall
+
+FILE_NAME = "station.toml"
+FOLDER_VARIABLE = "RFID_STATION_FOLDER"
+
+
+class VisualOrder(StrEnum):
+    """Whether a visual number tells about its neighbours."""
+
+    RANDOM = "random"
+    RISING = "rising"
+
+
+class Activation(StrEnum):
+    """When a new card may charge."""
+
+    AT_ISSUE = "at_issue"
+    BY_HAND = "by_hand"
+
+
+def _upper_alnum(length: int) -> AfterValidator:
+    def check(text: str) -> str:
+        if not re.fullmatch(rf"[A-Z0-9]{{{length}}}", text):
+            raise ValueError(f"must be {length} upper-case letters or digits")
+        return text
+
+    return AfterValidator(check)
+
+
+def _link_with_alias(text: str) -> str:
+    if text.count("{alias}") != 1 or not text.startswith("https://"):
+        raise ValueError("must start with https:// and contain {alias} once")
+    return text
+
+
+def _number_pattern(text: str) -> str:
+    try:
+        NumberPattern(text)
+    except WrongCall as error:
+        raise ValueError(f"{error.message}: {error.hint}") from error
+    return text
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StoreSettings(_Table):
+    """`[store]`."""
+
+    url: str = "sqlite:///station.db"
+    """A SQLAlchemy URL; a relative SQLite file lies in the station's folder."""
+
+
+class DeskSettings(_Table):
+    """`[desk]`."""
+
+    reader: str = "pcsc:"
+    profile: str = "plain"
+    issuer: str = Field(default="Example Mobility", min_length=1, max_length=64)
+    hotline: str = "+31 20 000 00 00"
+    link: Annotated[str, AfterValidator(_link_with_alias)] = "https://cards.example.com/c/{alias}"
+    visual_number: Annotated[str, AfterValidator(_number_pattern)] = "EXM-####-####-@"
+    visual_order: VisualOrder = VisualOrder.RANDOM
+    activation: Activation = Activation.AT_ISSUE
+
+
+class OcpiSettings(_Table):
+    """`[ocpi]`."""
+
+    country_code: Annotated[str, _upper_alnum(2)] = "NL"
+    party_id: Annotated[str, _upper_alnum(3)] = "EXM"
+    name: str = Field(default="Example Mobility", min_length=1, max_length=100)
+    public_url: str = "http://127.0.0.1:8090"
+    """Where partners reach us from outside."""
+    listen: str = "127.0.0.1:8090"
+    whitelist: Whitelist = Whitelist.ALLOWED
+    timeout_s: float = Field(default=10.0, gt=0, le=120)
+
+    @property
+    def party(self) -> Party:
+        """Our OCPI party."""
+        return Party(self.country_code, self.party_id)
+
+
+class PrintSettings(_Table):
+    """`[print]`: names of files in `templates/`, one's own folder first."""
+
+    brand: str = "example"
+    design: str = "classic"
+    sheet: str = "a4-10up"
+
+
+class Settings(BaseSettings):
+    """Everything that may be set for one station."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="RFID_STATION_", env_nested_delimiter="__"
+    )
+
+    store: StoreSettings = StoreSettings()
+    desk: DeskSettings = DeskSettings()
+    ocpi: OcpiSettings = OcpiSettings()
+    print: PrintSettings = PrintSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, whose table comes in as init values."""
+        return env_settings, init_settings
+
+
+def station_folder(chosen: Path | None = None) -> Path:
+    """Which folder is the station: the chosen one, the environment's, this one, or the user's own."""
+    if chosen:
+        return chosen.expanduser().resolve()
+    if os.environ.get(FOLDER_VARIABLE):
+        return Path(os.environ[FOLDER_VARIABLE]).expanduser().resolve()
+    if Path(FILE_NAME).is_file():
+        return Path.cwd()
+    from platformdirs import user_data_path
+
+    return user_data_path("rfid-station")
+
+
+def load_settings(folder: Path) -> Settings:
+    """Read a station's settings and check every entry.
+
+    :raises WrongCall: the file is missing or no TOML, or an entry is unknown or impossible
+    """
+    path = folder / FILE_NAME
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise WrongCall(
+            f"there is no station in {folder}: {FILE_NAME} is missing",
+            hint=f"rfid-station --station {folder} init",
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WrongCall(f"{path} is not valid TOML: {error}", hint=f"correct that line of {path}") from None
+    return _checked(table, str(path))
+
+
+def _checked(table: dict[str, Any], source: str) -> Settings:
+    try:
+        return Settings(**table)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        entry = ".".join(str(part) for part in first["loc"])
+        value = "" if first["type"] == "extra_forbidden" else f" = {first['input']!r}"
+        what = "unknown entry" if first["type"] == "extra_forbidden" else first["msg"]
+        raise WrongCall(
+            f"{source}: {entry}{value}: {what.removeprefix('Value error, ')}",
+            hint=f"correct [{entry.split('.')[0]}] in {source}; docs/settings.md lists every entry",
+        ) from None
+
+
+def store_url(settings: Settings, folder: Path) -> str:
+    """The store's URL, a relative SQLite file made absolute."""
+    prefix = "sqlite:///"
+    url = settings.store.url
+    if url.startswith(prefix) and not url.startswith(prefix + "/"):
+        return f"{prefix}{folder / url.removeprefix(prefix)}"
+    return url

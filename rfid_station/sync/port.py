@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
 from rfid_station.domain.agreement import Agreement
+from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.feed import Change, Lane, Parked, Standing
 from rfid_station.domain.token import Token
 
+__all__ = ["FeedStore", "Outcome", "Peer", "TokenReceiver", "Verdict"]
+
 
 class FeedStore(Protocol):
-    """The store as sync sees it. Each method is one transaction."""
+    """The store as sync sees it. Each method is one transaction, and may be called from any thread."""
 
     def standing(self, partner: str) -> Standing:
         """Where a partner stands."""
@@ -41,38 +43,23 @@ class FeedStore(Protocol):
         """Keep the evidence of a GET at the partner: an audit event."""
 
 
-class Verdict(StrEnum):
-    """How one request to a partner ended."""
-
-    ACKNOWLEDGED = "acknowledged"
-    """HTTP 200 or 201 and an OCPI status code 1xxx."""
-    REFUSED = "refused"
-    """The partner said no to this token."""
-    UNREACHABLE = "unreachable"
-    """Nothing was sent, or the partner is out of order as a whole."""
-    AMBIGUOUS = "ambiguous"
-    """It was sent and no answer came: it may have landed."""
-    UNAUTHORIZED = "unauthorized"
-    """The partner does not accept our client token any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The verdict on one request, the reason in words, and how long the partner asks to wait."""
-
-    verdict: Verdict
-    detail: str = ""
-    retry_after_s: float | None = None
-
-
 class TokenReceiver(Protocol):
-    """A partner's Tokens receiver: the two calls that sync makes."""
+    """A partner's Tokens receiver: the two calls that sync makes.
+
+    Neither raises: whatever happens is an outcome. Both give up by themselves after their time limit,
+    and may be called from several threads at once.
+    """
 
     def put(self, token: Token) -> Outcome:
-        """Create or replace the whole token there."""
+        """Create or replace the whole token there (OCPI 2.2.1, mod_tokens 3.1)."""
 
-    def get(self, token: Token) -> tuple[Outcome, Token | None]:
-        """Read it back. Acknowledged without a token means: the partner does not know it."""
+    def prove(self, token: Token) -> tuple[Outcome, list[str] | None]:
+        """Read the token back and compare it with this one, which is what the partner should hold.
+
+        Acknowledged with an empty list: the partner holds exactly this token. Acknowledged with
+        sentences: it answered, and they say what differs (or that it does not know the token).
+        None when the request was not acknowledged.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,112 @@
+"""One station: its folder, settings, store, secrets, and who works at it now."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rfid_station.domain.actor import Actor
+from rfid_station.domain.card import Card, Role
+from rfid_station.domain.profile import Profile
+from rfid_station.domain.token import Token, token_of
+from rfid_station.domain.visual_number import NumberPattern
+from rfid_station.errors import WrongCall
+from rfid_station.settings import FILE_NAME, Settings, load_settings, store_url
+from rfid_station.shipped import shipped
+from rfid_station.store.opening import create_store, open_store
+from rfid_station.store.store import Store
+from rfid_station.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """All that a flow of the desk works with."""
+
+    folder: Path
+    settings: Settings
+    store: Store
+    vault: Vault
+    actor: Actor
+
+    @property
+    def number_pattern(self) -> NumberPattern:
+        """How visual numbers look here."""
+        return NumberPattern(self.settings.desk.visual_number)
+
+    def link(self, alias: str) -> str:
+        """The address that a card carries."""
+        return self.settings.desk.link.format(alias=alias)
+
+    def token(self, card: Card, at: datetime) -> Token:
+        """What partners are told about a card from `at` on."""
+        ocpi = self.settings.ocpi
+        return token_of(card, ocpi.party, self.settings.desk.issuer, ocpi.whitelist, at)
+
+    def profile(self, name: str | None = None) -> Profile:
+        """A profile by name, the settings' own by default.
+
+        :raises WrongCall: there is no such profile, or its file is wrong
+        """
+        return load_profile(name or self.settings.desk.profile, self.folder)
+
+
+@contextmanager
+def open_station(folder: Path, actor: Actor) -> Iterator[Station]:
+    """Open the station in a folder, and close its store in the end.
+
+    :raises WrongCall: there is none, or its settings are wrong
+    :raises StoreError: its store cannot be used
+    """
+    settings = load_settings(folder)
+    with open_store(store_url(settings, folder)) as store:
+        yield Station(folder, settings, store, Vault(folder / "secrets"), actor)
+
+
+def create_station(folder: Path, actor: Actor, *, profile: str, reader: str) -> Path:
+    """Make a new station: folder, settings with every entry explained, empty store.
+
+    :raises WrongCall: there is one already, or no such profile
+    """
+    path = folder / FILE_NAME
+    if path.exists():
+        raise WrongCall(f"{folder} is a station already", hint=f"rfid-station --station {folder} doctor")
+    load_profile(profile, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = shipped("templates", "station.toml").read_text("utf-8")
+    path.write_text(text.replace("@profile@", profile).replace("@reader@", reader), "utf-8")
+    try:
+        create_store(store_url(load_settings(folder), folder), actor=actor).close()
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def load_profile(name: str, folder: Path) -> Profile:
+    """Read a profile from the station's own templates or the shipped ones.
+
+    :raises WrongCall: there is no such profile, or its file is wrong
+    """
+    folders = [folder / "templates" / "profiles", shipped("templates", "profiles")]
+    for place in folders:
+        path = place / f"{name}.toml"
+        if path.is_file():
+            try:
+                return Profile.from_table(name, tomllib.loads(path.read_text("utf-8")))
+            except tomllib.TOMLDecodeError as error:
+                raise WrongCall(
+                    f"{path} is not valid TOML: {error}", hint=f"correct that line of {path}"
+                ) from None
+    known = sorted({path.stem for place in folders for path in place.glob("*.toml")})
+    raise WrongCall(f"there is no profile {name!r}", hint=f"choose one of: {', '.join(known)}")
+
+
+def actor_at_keyboard(name: str | None = None, role: Role = Role.CLERK) -> Actor:
+    """Who works now: the name given, or the one the machine knows."""
+    return Actor(name or os.environ.get("RFID_STATION_OPERATOR") or getpass.getuser(), role)

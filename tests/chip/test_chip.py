@@ -1,0 +1,170 @@
+"""Vectors beside the code, walked here; and the TLV walk against someone else's codec."""
+
+import ndef
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rfid_station.chip import atr
+from rfid_station.chip import ndef as our_ndef
+from rfid_station.chip.catalogue import Type2Chip, chip_of_version, type2_chips
+from rfid_station.chip.exchange import AskUid, Command, converse
+from rfid_station.chip.identify import Freshness, Type2State, identify, split_pages
+from rfid_station.chip.ndef import find_ndef, uri_message, uri_of_message
+from rfid_station.chip.type2 import fast_read, get_version, write
+from rfid_station.errors import CardLost, CardRefused
+
+URIS = st.sampled_from(["https://", "http://", "https://www.", "urn:", "tel:", "mailto:"]).flatmap(
+    lambda start: st.text("abcXYZ0129/?&=.-_", min_size=1, max_size=200).map(lambda rest: start + rest)
+)
+NTAG213 = next(chip for chip in type2_chips() if chip.name == "NTAG213")
+
+
+@pytest.mark.parametrize(("text", "name", "may_be_type2"), atr.VECTORS)
+def test_atr_vectors(text: str, name: str, may_be_type2: bool) -> None:
+    raw = bytes.fromhex(text)
+    kind = atr.kind_of(raw)
+    assert (kind.name, kind.may_be_type2) == (name, may_be_type2)
+
+
+def test_an_empty_atr_leaves_everything_open() -> None:
+    assert atr.kind_of(b"").may_be_type2
+
+
+@pytest.mark.parametrize(("uri", "message"), our_ndef.VECTORS)
+def test_ndef_vectors(uri: str, message: str) -> None:
+    assert uri_message(uri).hex().upper() == message
+    assert uri_of_message(bytes.fromhex(message)) == uri
+
+
+@given(URIS)
+def test_someone_elses_codec_reads_what_we_write(uri: str) -> None:
+    (record,) = ndef.message_decoder(uri_message(uri))
+    assert record.iri == uri
+
+
+@given(URIS)
+def test_we_read_what_someone_elses_codec_writes(uri: str) -> None:
+    assert uri_of_message(b"".join(ndef.message_encoder([ndef.UriRecord(uri)]))) == uri
+
+
+@given(st.binary(max_size=200))
+def test_no_memory_breaks_the_tlv_walk(memory: bytes) -> None:
+    area = find_ndef(memory)
+    if area:
+        assert len(area.message) <= len(memory)
+        uri_of_message(area.message)
+
+
+def test_a_message_that_is_cut_off_is_none() -> None:
+    assert find_ndef(b"\x03\x10\xd1\x01") is None
+    assert uri_of_message(uri_message("https://example.com")[:-1]) is None
+
+
+def test_long_length_form_is_read() -> None:
+    message = bytes(300)
+    assert find_ndef(b"\x03\xff\x01\x2c" + message).message == message  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("chip", type2_chips(), ids=lambda chip: chip.name)
+def test_memory_maps_hang_together(chip: Type2Chip) -> None:
+    assert chip_of_version(chip.version) is chip
+    assert chip.dynamic_lock == chip.user_last + 1
+    assert chip.configuration == chip.dynamic_lock + 1
+    assert chip.configuration + 4 == chip.pages
+    assert chip.capability[2] * 8 in (chip.user_size, chip.user_size - 8, chip.user_size - 16)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        (b"", CardLost, "does not answer"),
+        (b"\x00", CardRefused, "NAK 0.*locked"),
+        (b"\x05", CardRefused, "NAK 5"),
+        (b"\x0a\x0a", CardLost, "2 bytes"),
+    ],
+)
+def test_a_write_that_is_not_acknowledged_says_which_page(
+    answer: bytes, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=f"page 07.*{words}"):
+        converse(write(7, b"abcd"), lambda command: answer)
+
+
+def test_frames() -> None:
+    sent: list[Command] = []
+
+    def answer(command: Command) -> bytes:
+        sent.append(command)
+        return {0x60: bytes(8), 0x3A: bytes(8), 0xA2: b"\x0a"}[command[0]]  # type: ignore[index]
+
+    converse(get_version(), answer)
+    converse(fast_read(4, 5), answer)
+    converse(write(4, b"\x01\x02\x03\x04"), answer)
+    assert sent == [b"\x60", b"\x3a\x04\x05", b"\xa2\x04\x01\x02\x03\x04"]
+
+
+def _state(chip: Type2Chip = NTAG213, **pages: bytes) -> Type2State:
+    memory = {page: bytes(4) for page in range(chip.pages)}
+    memory[3] = chip.capability
+    memory[chip.configuration] = bytes.fromhex("040000FF")
+    memory |= split_pages(chip.user_first, (chip.prefix + b"\x03\x00\xfe").ljust(12, b"\0"))
+    return Type2State(chip, memory | {int(name[1:], 16): data for name, data in pages.items()})
+
+
+def test_a_fresh_chip_is_blank_and_writable() -> None:
+    for chip in type2_chips():
+        state = _state(chip)
+        assert state.freshness is Freshness.BLANK
+        assert not any(state.why_not_writable(page) for page in range(4, chip.user_last + 1))
+
+
+@pytest.mark.parametrize(
+    ("page", "data", "locked", "free"),
+    [
+        ("p02", "00001000", [4], [5, 16]),
+        ("p02", "00000080", [15], [14, 16]),
+        ("p28", "030000BD", [16, 17, 18, 19], [15, 20]),
+        ("p28", "000800BD", [38, 39], [37]),
+        ("p29", "04000010", [16, 39], [15]),
+        ("p03", "E110120F", [4, 39], []),
+    ],
+)
+def test_what_keeps_a_page_from_being_written(
+    page: str, data: str, locked: list[int], free: list[int]
+) -> None:
+    state = _state(**{page: bytes.fromhex(data)})
+    assert all(state.why_not_writable(number) for number in locked)
+    assert not any(state.why_not_writable(number) for number in free)
+
+
+def test_a_216_locks_sixteen_pages_with_a_bit() -> None:
+    chip = next(chip for chip in type2_chips() if chip.name == "NTAG216")
+    state = _state(chip, pE2=bytes.fromhex("020000BD"))
+    assert [page for page in range(4, chip.user_last + 1) if state.why_not_writable(page)] == list(
+        range(32, 48)
+    )
+
+
+def test_another_card_answering_is_noticed() -> None:
+    first, second = bytes.fromhex("04E10CDA993C80"), bytes.fromhex("04112233445566")
+
+    def answer(command: Command) -> bytes:
+        if isinstance(command, AskUid):
+            return first
+        if command == b"\x60":
+            return NTAG213.version
+        return (second[:3] + b"\0" + second[3:]).ljust(45 * 4, b"\0")
+
+    with pytest.raises(CardLost, match="another one answers"):
+        converse(identify(b""), answer)
+
+
+def test_a_card_that_is_no_type_2_is_named_and_not_touched() -> None:
+    def answer(command: Command) -> bytes:
+        assert isinstance(command, AskUid)
+        return bytes.fromhex("01020304")
+
+    identity = converse(identify(bytes.fromhex(atr.VECTORS[0][0])), answer)
+    assert identity.name == "MIFARE Classic 1K"
+    assert identity.type2 is None
