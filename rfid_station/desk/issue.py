@@ -64,9 +64,13 @@ def issue_card(
     link: CardLink,
     profile: Profile,
     line: OrderLine | None = None,
-    tell: Tell = lambda stage, words: None,
+    tell: Tell = lambda _stage, _words: None,
+    *,
+    may_begin: bool = True,
 ) -> Issued:
     """Make the card on the reader into a charging card.
+
+    With `may_begin` false only a card that was begun before is finished.
 
     :raises CardRefused: it cannot become one; nothing was written, no number used, unless the chip
         failed under the write: then the card is spoiled, with its number
@@ -77,7 +81,9 @@ def issue_card(
     tell(Stage.IDENTIFY, "")
     identity = run(link, identify(link.atr))
     unfinished = station.store.cards.unfinished(identity.uid)
-    _check_blank(station, identity, profile, is_ours=unfinished is not None)
+    if unfinished is None:
+        _check_blank(station, identity, profile)
+        _check_wanted(identity, may_begin)
 
     tell(Stage.RESERVE, identity.name)
     card = unfinished or _reserve(station, identity, profile, line)
@@ -99,10 +105,16 @@ def issue_card(
     return Issued(card, unfinished is not None, len(plan.steps))
 
 
-def _check_blank(station: Station, identity: Identity, profile: Profile, *, is_ours: bool) -> None:
+def _check_wanted(identity: Identity, may_begin: bool) -> None:
+    if not may_begin:
+        raise Conflict(
+            f"card {identity.uid.masked} is not needed: all order lines have a card, and some were begun",
+            hint="tap the cards that were begun again: `rfid-station card list --state encoding`",
+        )
+
+
+def _check_blank(station: Station, identity: Identity, profile: Profile) -> None:
     """Refuse what must not be written, before a number is taken for it."""
-    if is_ours:
-        return
     known = station.store.cards.living(identity.uid)
     if known:
         raise Conflict(

@@ -1,0 +1,224 @@
+"""`rfid-station card`: made, found, stopped."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rfid_station.cli.completion import card_numbers
+from rfid_station.cli.context import the_station
+from rfid_station.cli.output import show_document, show_pairs, show_rows, talk
+from rfid_station.domain.card import Card, CardState, Reason
+from rfid_station.errors import ExitCode, StationError, WrongCall
+
+if TYPE_CHECKING:
+    from rfid_station.desk.station import Station
+
+app = typer.Typer(help="Cards: made, found, stopped.", no_args_is_help=True)
+
+Number = Annotated[
+    str,
+    typer.Argument(
+        metavar="NUMBER",
+        help="Any number of the card in any form: visual number, contract ID, UID, alias or link.",
+        autocompletion=card_numbers,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+ReaderUri = Annotated[
+    str | None,
+    typer.Option("--reader", help="Which reader, as `reader list` names it. [default: desk.reader]"),
+]
+ProfileName = Annotated[
+    str | None, typer.Option("--profile", help="What is written: plain, link. [default: desk.profile]")
+]
+
+
+@app.command()
+def issue(
+    ctx: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="A fleet's CSV file: a card for each of its rows.", metavar="[FLEET.CSV]"),
+    ] = None,
+    reader: ReaderUri = None,
+    profile: ProfileName = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Stop after so many cards.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tap one card and print what would be written to it.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a card.")] = False,
+) -> None:
+    """Make cards, one after the other: tap, wait for green, take it away, tap the next.
+
+    Ends when all rows have their card, or at Ctrl-C; the card in hand is finished first.
+    Run again after an interruption: rows that have their card are left alone.
+    """
+    from rfid_station.cli import issuing
+
+    wish = issuing.Wish(file, reader, profile, count, as_json)
+    with the_station(ctx) as station:
+        if dry_run:
+            issuing.show_plan(station, wish)
+        else:
+            issuing.issue(station, wish)
+
+
+@app.command()
+def read(ctx: typer.Context, reader: ReaderUri = None, as_json: AsJson = False) -> None:
+    """Tell everything about the card on the reader, and write nothing."""
+    from rfid_station.cli import issuing
+
+    with the_station(ctx) as station:
+        row = issuing.read_card(station, reader)
+    if as_json:
+        show_document(row)
+    else:
+        show_pairs(row)
+
+
+@app.command()
+def show(ctx: typer.Context, number: Number, as_json: AsJson = False) -> None:
+    """Show one card: what it is, who has it, where it is known, what happened to it."""
+    from rfid_station.desk.lookup import describe, the_card
+
+    with the_station(ctx) as station:
+        row = describe(station, the_card(station, number))
+    if as_json:
+        show_document(row)
+    else:
+        show_pairs(row | {"partners": _lines(row["partners"]), "history": _lines(row["history"])})
+
+
+@app.command()
+def find(ctx: typer.Context, text: Number, as_json: AsJson = False) -> None:
+    """Find cards by any number in any form, or by a driver's name."""
+    with the_station(ctx) as station:
+        cards = station.store.cards.search(text)
+    show_rows([_row(card) for card in cards], as_json=as_json, empty=f"no card has {text!r} in any form")
+    if not cards:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@app.command("list")
+def list_(
+    ctx: typer.Context,
+    state: Annotated[CardState | None, typer.Option(help="Only cards in this state.")] = None,
+    fleet: Annotated[str | None, typer.Option(help="Only cards of this fleet.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List cards, the oldest first."""
+    with the_station(ctx) as station:
+        cards = station.store.cards.listing(state=state, fleet=fleet, limit=limit)
+    show_rows([_row(card) for card in cards], as_json=as_json, empty="no card fits")
+
+
+@app.command()
+def block(
+    ctx: typer.Context,
+    number: Number,
+    reason: Annotated[Reason, typer.Option(help="lost or stolen.")] = Reason.LOST,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Stop a lost or stolen card everywhere, at once, and say which partner has confirmed it."""
+    _move_and_push(ctx, number, CardState.BLOCKED, reason, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def unblock(ctx: typer.Context, number: Number, dry_run: bool = False, as_json: AsJson = False) -> None:
+    """Let a found card charge again. Takes --role support."""
+    _move_and_push(ctx, number, CardState.ACTIVE, Reason.FOUND, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def activate(ctx: typer.Context, number: Number, dry_run: bool = False, as_json: AsJson = False) -> None:
+    """Let an issued card charge."""
+    _move_and_push(ctx, number, CardState.ACTIVE, None, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def spoil(
+    ctx: typer.Context,
+    number: Number,
+    reason: Annotated[Reason, typer.Option(help="encode_failed, damaged or misprint.")] = Reason.DAMAGED,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Give up a card that never charged; its order line is open again. Final."""
+    from rfid_station.desk.lookup import the_card
+    from rfid_station.desk.stopping import move_card
+
+    with the_station(ctx) as station:
+        card = the_card(station, number)
+        _confirm(f"give up card {card.visual_number} for good?", yes)
+        card = move_card(station, card, CardState.SPOILED, reason)
+    typer.echo(f"{card.visual_number} is {card.state}")
+
+
+def _move_and_push(
+    ctx: typer.Context,
+    number: str,
+    to: CardState,
+    reason: Reason | None,
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    from rfid_station.desk.lookup import the_card
+    from rfid_station.desk.stopping import check, move_and_push
+
+    with the_station(ctx) as station:
+        card = the_card(station, number)
+        if dry_run:
+            check(station, card, to, reason)
+            partners = ", ".join(partner.name for partner in station.store.partners.all())
+            talk(f"{card.visual_number} would become {to}; it would be pushed to: {partners or 'nobody yet'}")
+            return
+        result = move_and_push(station, card, to, reason)
+    _show_stop(result.card, result.rows, as_json)
+    result.check_confirmed()
+
+
+def _show_stop(card: Card, rows: list[dict[str, Any]], as_json: bool) -> None:
+    if not as_json:
+        typer.echo(f"{card.visual_number} is {card.state}")
+    show_rows(rows, as_json=as_json, empty="no partner is connected, so nobody has to be told")
+
+
+def _confirm(question: str, yes: bool) -> None:
+    import sys
+
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise WrongCall(f"nobody is here to answer: {question}", hint="add --yes")
+    if not typer.confirm(question, err=True):
+        raise StationError("nothing was changed: the answer was no")
+
+
+def _row(card: Card) -> dict[str, Any]:
+    return {
+        "number": card.visual_number,
+        "state": f"{card.state}",
+        "reason": card.reason,
+        "contract": f"{card.contract_id}",
+        "uid": card.uid.masked,
+        "chip": card.chip,
+        "driver": card.driver.name if card.driver else None,
+        "fleet": card.driver.fleet if card.driver else None,
+        "changed": _time(card.changed_at),
+    }
+
+
+def _time(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _lines(rows: list[dict[str, Any]]) -> str:
+    return "\n".join(
+        "  ".join(str(value) for value in row.values() if value not in (None, "")) for row in rows
+    )

@@ -1,0 +1,200 @@
+"""The station loop as the command line runs it: reader, view, background sync, Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import typer
+
+from rfid_station.chip.exchange import CardLink, run
+from rfid_station.chip.identify import Identity, identify
+from rfid_station.cli.issue_view import LiveView, PlainView
+from rfid_station.cli.output import talk
+from rfid_station.desk.delivery import background_delivery
+from rfid_station.desk.fleet_file import read_fleet_file
+from rfid_station.desk.issue import plan_for
+from rfid_station.desk.loop import Run, Tally, View, issue_cards
+from rfid_station.desk.station import Station
+from rfid_station.domain.card import Card
+from rfid_station.errors import ExitCode, NoCard, StationError, StillPending
+from rfid_station.reader.opening import open_reader
+
+SETTLE_S = 10.0
+"""How long the end of a run waits for partners before it says what is pending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for on the command line."""
+
+    file: Path | None
+    reader: str | None
+    profile: str | None
+    count: int | None
+    as_json: bool
+
+
+def issue(station: Station, wish: Wish) -> Tally:
+    """Run the loop and end as scripts expect it."""
+    lines = read_fleet_file(wish.file) if wish.file else None
+    profile = station.profile(wish.profile)
+    reader = open_reader(wish.reader or station.settings.desk.reader)
+    try:
+        with stoppable() as stop, background_delivery(station) as delivery, _view(wish) as view:
+
+            def after_card(card: Card) -> None:
+                delivery.wake()
+                if wish.as_json:
+                    typer.echo(json.dumps(card_row(card), ensure_ascii=False))
+
+            tally = issue_cards(Run(station, profile, lines, wish.count, view, after_card), reader, stop)
+            interrupted = stop()
+            pending = delivery.settle(SETTLE_S)
+    finally:
+        reader.close()
+    _summary(tally, pending)
+    _end(tally, pending, interrupted)
+    return tally
+
+
+def show_plan(station: Station, wish: Wish) -> None:
+    """Tap one card and print what would be written to it; nothing is written or reserved."""
+    profile = station.profile(wish.profile)
+    with _one_card(wish.reader or station.settings.desk.reader) as link:
+        plan = plan_for(station, run(link, identify(link.atr)), profile)
+    rows = [
+        {"page": f"{step.page:02X}", "data": step.data.hex().upper(), "for": step.purpose}
+        for step in plan.steps
+    ]
+    for row in rows:
+        typer.echo(json.dumps(row) if wish.as_json else "  ".join(row.values()))
+    talk(f"{len(rows)} pages would be written" if rows else "nothing would be written")
+
+
+def read_card(station: Station, reader: str | None) -> dict[str, Any]:
+    """What the card on the reader says of itself, and what the store says of it."""
+    with _one_card(reader or station.settings.desk.reader) as link:
+        identity = run(link, identify(link.atr))
+    known = station.store.cards.living(identity.uid)
+    return {
+        "uid": identity.uid.masked,
+        "bytes": len(identity.uid.raw),
+        "chip": identity.name,
+        **_memory(identity),
+        "number": known.visual_number if known else None,
+        "state": f"{known.state}" if known else "not one of ours",
+    }
+
+
+def _memory(identity: Identity) -> dict[str, Any]:
+    state = identity.type2
+    if state is None:
+        return {"memory": "not read"}
+    locked = sum(
+        state.why_not_writable(page) is not None
+        for page in range(state.chip.user_first, state.chip.user_last + 1)
+    )
+    return {
+        "memory": f"{state.freshness}",
+        "link": state.link,
+        "locked": f"{locked} of {state.chip.user_last - state.chip.user_first + 1} pages",
+    }
+
+
+@contextmanager
+def _one_card(uri: str) -> Iterator[CardLink]:
+    """The first card that comes onto a reader.
+
+    :raises NoCard: none came before Ctrl-C, or the virtual pile is empty
+    """
+    reader = open_reader(uri)
+    try:
+        with stoppable() as stop:
+            talk(f"tap a card on {reader.uri}")
+            link = next(iter(reader.cards(stop)), None)
+            if link is None:
+                raise NoCard(f"no card came onto {reader.uri}", hint="rfid-station reader list")
+            yield link
+    finally:
+        reader.close()
+
+
+@contextmanager
+def stoppable() -> Iterator[Callable[[], bool]]:
+    """Let Ctrl-C and a service's SIGTERM ask for the end instead of breaking a card in two."""
+    asked = False
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _view(wish: Wish) -> Iterator[View]:
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(stderr=True)
+    if not console.is_terminal or wish.as_json:
+        yield PlainView()
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        yield LiveView("issue" if wish.file is None else f"issue {wish.file.name}", live)
+
+
+def card_row(card: Card) -> dict[str, Any]:
+    """A made card for programs; docs/json.md describes it."""
+    return {
+        "number": card.visual_number,
+        "contract": f"{card.contract_id}",
+        "uid": card.uid.hex,
+        "chip": card.chip,
+        "state": f"{card.state}",
+        "order_line": card.order_line,
+    }
+
+
+def _summary(tally: Tally, pending: list[str]) -> None:
+    failed = f", {len(tally.failures)} times a card failed" if tally.failures else ""
+    begun = f", {len(tally.begun_lines)} begun cards have to be tapped again" if tally.begun_lines else ""
+    open_ = f", {len(tally.open_lines)} rows have no card yet" if tally.open_lines else ""
+    talk(f"{len(tally.issued)} cards made{failed}{begun}{open_}")
+    for words in pending:
+        talk(f"pending: {words}")
+
+
+def _end(tally: Tally, pending: list[str], interrupted: bool) -> None:
+    if interrupted:
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    if tally.must_brake:
+        raise StationError(
+            f"stopped after {tally.in_a_row} cards failed in a row: {tally.failures[-1].message}",
+            hint="rfid-station doctor",
+        )
+    missing = tally.wanted is not None and not tally.is_complete
+    if tally.failures and (missing or not tally.issued):
+        raise typer.Exit(tally.failures[-1].exit_code)
+    if missing:
+        raise NoCard(
+            f"{len(tally.issued)} of {tally.wanted} cards are made, and no more blanks come",
+            hint="put blanks on the pile and run the same command again",
+        )
+    if pending:
+        raise StillPending(
+            f"all cards are made, and {len(pending)} partners wait for news", hint="rfid-station sync run"
+        )

@@ -1,0 +1,68 @@
+"""How things are shown: data on stdout, talk on stderr, JSON for programs, tables for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+
+from rfid_station.errors import StationError
+
+Row = Mapping[str, Any]
+
+
+def show_error(error: StationError) -> None:
+    """Say what went wrong with the value, and what helps."""
+    typer.echo(f"error: {error.message}", err=True)
+    if error.hint:
+        typer.echo(f"\nhint: {error.hint}", err=True)
+
+
+def talk(words: str) -> None:
+    """Say something to the person, out of the way of the data."""
+    typer.echo(words, err=True)
+
+
+def show_document(document: Row) -> None:
+    """Print one JSON document."""
+    typer.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+
+
+def show_rows(rows: Sequence[Row], *, as_json: bool, empty: str) -> None:
+    """Print rows: one JSON object a line, or a table. `empty` is said on stderr where there is none."""
+    if as_json:
+        for row in rows:
+            typer.echo(json.dumps(row, ensure_ascii=False, default=str))
+    elif rows:
+        _table(rows)
+    if not rows:
+        talk(empty)
+
+
+def show_pairs(row: Row) -> None:
+    """Print one thing for people: a line per entry, names aligned."""
+    width = max(map(len, row))
+    for name, value in row.items():
+        lines = str("" if value is None else value).splitlines() or [""]
+        typer.echo(f"{name:<{width}}  {lines[0]}")
+        for line in lines[1:]:
+            typer.echo(f"{'':<{width}}  {line}")
+
+
+def _table(rows: Sequence[Row]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in rows[0]:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    console.width = (
+        max(console.width, console.measure(table).maximum) if not console.is_terminal else console.width
+    )
+    console.print(table)

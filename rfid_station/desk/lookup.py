@@ -1,0 +1,83 @@
+"""From any number in any form to the one card, and all there is to tell about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rfid_station.desk.station import Station
+from rfid_station.domain.card import Card, CardState
+from rfid_station.domain.feed import Lane
+from rfid_station.domain.partner import PartnerState
+from rfid_station.errors import Conflict, StationError
+
+
+def the_card(station: Station, number: str) -> Card:
+    """The one card that a number, a link or a name stands for.
+
+    :raises StationError: there is none
+    :raises Conflict: there are several
+    """
+    found = station.store.cards.search(number)
+    living = [card for card in found if card.state is not CardState.SPOILED] or found
+    if not living:
+        raise StationError(
+            f"no card has {number!r} in any form",
+            hint="rfid-station card list",
+        )
+    if len(living) > 1:
+        raise Conflict(
+            f"{number!r} fits {len(living)} cards: "
+            + ", ".join(card.visual_number for card in living[:5])
+            + (" …" if len(living) > 5 else ""),
+            hint=f"rfid-station card show {living[0].visual_number}",
+        )
+    return living[0]
+
+
+def describe(station: Station, card: Card) -> dict[str, Any]:
+    """All about one card, with its standing at each partner and its history."""
+    driver = card.driver
+    return {
+        "number": card.visual_number,
+        "state": f"{card.state}",
+        "reason": f"{card.reason}" if card.reason else None,
+        "contract": f"{card.contract_id}",
+        "uid": card.uid.masked,
+        "chip": card.chip,
+        "profile": card.profile,
+        "link": station.link(card.alias),
+        "driver": driver.name if driver else None,
+        "reference": driver.reference if driver else None,
+        "fleet": driver.fleet if driver else None,
+        "order_line": card.order_line,
+        "printed": [f"{print_}" for print_ in station.store.prints.of_card(card.id)],
+        "partners": partners_holding(station, card),
+        "history": [
+            {"at": event.at.strftime("%Y-%m-%dT%H:%M:%SZ"), "who": event.actor, "what": event.action}
+            for event in station.store.cards.history(card.id)
+        ],
+    }
+
+
+def partners_holding(station: Station, card: Card) -> list[dict[str, Any]]:
+    """Which connected partner holds the newest state of a card, and what is still owed."""
+    token_id = station.store.feed.token_id_of(card.id)
+    change = station.store.feed.newest(token_id) if token_id else None
+    if change is None:
+        return []
+    rows = []
+    for partner in station.store.partners.all():
+        if partner.state is not PartnerState.CONNECTED:
+            rows.append({"partner": partner.name, "holds": "not connected"})
+            continue
+        standing = station.store.feed.standing(partner.name)
+        parked = next((row for row in standing.parked if row.token_id == token_id), None)
+        lane = Lane.URGENT if change.is_urgent else Lane.BULK
+        reached = max(standing.cursors[Lane.BULK], standing.cursors[lane])
+        if parked:
+            rows.append({"partner": partner.name, "holds": f"uncertain: {parked.error}"})
+        elif change.revision <= reached:
+            rows.append({"partner": partner.name, "holds": "newest state"})
+        else:
+            rows.append({"partner": partner.name, "holds": "older state, owed"})
+    return rows
