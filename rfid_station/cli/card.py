@@ -15,7 +15,7 @@ from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.errors import ExitCode, StationError, WrongCall
 
 if TYPE_CHECKING:
-    from rfid_station.desk.station import Station
+    from rfid_station.desk.stopping import Stopped
 
 app = typer.Typer(help="Cards: made, found, stopped.", no_args_is_help=True)
 
@@ -98,7 +98,7 @@ def find(ctx: typer.Context, text: Number, as_json: AsJson = False) -> None:
     """Find cards by any number in any form, or by a driver's name."""
     with the_station(ctx) as station:
         cards = station.store.cards.search(text)
-    show_rows([_row(card) for card in cards], as_json=as_json, empty=f"no card has {text!r} in any form")
+    _show_cards(cards, as_json=as_json, empty=f"no card has {text!r} in any form")
     if not cards:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -114,7 +114,7 @@ def list_(
     """List cards, the oldest first."""
     with the_station(ctx) as station:
         cards = station.store.cards.listing(state=state, fleet=fleet, limit=limit)
-    show_rows([_row(card) for card in cards], as_json=as_json, empty="no card fits")
+    _show_cards(cards, as_json=as_json, empty="no card fits")
 
 
 @app.command()
@@ -179,14 +179,32 @@ def _move_and_push(
             talk(f"{card.visual_number} would become {to}; it would be pushed to: {partners or 'nobody yet'}")
             return
         result = move_and_push(station, card, to, reason)
-    _show_stop(result.card, result.rows, as_json)
+    _show_stop(result, as_json)
     result.check_confirmed()
 
 
-def _show_stop(card: Card, rows: list[dict[str, Any]], as_json: bool) -> None:
-    if not as_json:
-        typer.echo(f"{card.visual_number} is {card.state}")
-    show_rows(rows, as_json=as_json, empty="no partner is connected, so nobody has to be told")
+def _show_stop(result: Stopped, as_json: bool) -> None:
+    rows = [
+        {
+            "partner": one.partner,
+            "answer": f"{one.answer}",
+            "at": _time(one.at),
+            "may_accept": one.may_accept,
+            "detail": one.detail,
+            "next": one.next_step,
+        }
+        for one in result.confirmations
+    ]
+    if as_json:
+        show_document({**_row(result.card), "partners": rows, "not_connected": result.not_connected})
+        return
+    typer.echo(f"{result.card.visual_number} is {result.card.state}")
+    for row in rows:
+        typer.echo(f"{row['partner']}: {row['answer']} at {row['at']}, {row['may_accept']}")
+        for more in filter(None, (row["detail"], row["next"])):
+            typer.echo(f"  {more}")
+    if not rows:
+        talk("no partner is connected, so nobody has to be told")
 
 
 def _confirm(question: str, yes: bool) -> None:
@@ -198,6 +216,22 @@ def _confirm(question: str, yes: bool) -> None:
         raise WrongCall(f"nobody is here to answer: {question}", hint="add --yes")
     if not typer.confirm(question, err=True):
         raise StationError("nothing was changed: the answer was no")
+
+
+def _show_cards(cards: list[Card], *, as_json: bool, empty: str) -> None:
+    rows = [_row(card) if as_json else _short_row(card) for card in cards]
+    show_rows(rows, as_json=as_json, empty=empty)
+
+
+def _short_row(card: Card) -> dict[str, Any]:
+    return {
+        "number": card.visual_number,
+        "state": f"{card.state}, {card.reason}" if card.reason else f"{card.state}",
+        "contract": f"{card.contract_id}",
+        "uid": card.uid.masked,
+        "driver": card.driver.name if card.driver else None,
+        "fleet": card.driver.fleet if card.driver else None,
+    }
 
 
 def _row(card: Card) -> dict[str, Any]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -26,6 +25,7 @@ from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card
 from rfid_station.errors import ExitCode, NoCard, StationError, StillPending
 from rfid_station.reader.opening import open_reader
+from rfid_station.sync.report import LaneReport
 
 SETTLE_S = 10.0
 """How long the end of a run waits for partners before it says what is pending."""
@@ -57,7 +57,7 @@ def issue(station: Station, wish: Wish) -> Tally:
 
             tally = issue_cards(Run(station, profile, lines, wish.count, view, after_card), reader, stop)
             interrupted = stop()
-            pending = delivery.settle(SETTLE_S)
+            pending = [report for report in delivery.settle(SETTLE_S) if not report.is_settled]
     finally:
         reader.close()
     _summary(tally, pending)
@@ -169,16 +169,16 @@ def card_row(card: Card) -> dict[str, Any]:
     }
 
 
-def _summary(tally: Tally, pending: list[str]) -> None:
+def _summary(tally: Tally, pending: list[LaneReport]) -> None:
     failed = f", {len(tally.failures)} times a card failed" if tally.failures else ""
     begun = f", {len(tally.begun_lines)} begun cards have to be tapped again" if tally.begun_lines else ""
     open_ = f", {len(tally.open_lines)} rows have no card yet" if tally.open_lines else ""
     talk(f"{len(tally.issued)} cards made{failed}{begun}{open_}")
-    for words in pending:
-        talk(f"pending: {words}")
+    for report in pending:
+        talk(f"pending: {report.partner} is {report.state}, {report.detail}")
 
 
-def _end(tally: Tally, pending: list[str], interrupted: bool) -> None:
+def _end(tally: Tally, pending: list[LaneReport], interrupted: bool) -> None:
     if interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
     if tally.must_brake:

@@ -56,13 +56,18 @@ def _table(rows: Sequence[Row]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in rows[0]:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, no_wrap=True)
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    console.width = (
-        max(console.width, console.measure(table).maximum) if not console.is_terminal else console.width
-    )
+        table.add_row(*(_plain(value) for value in row.values()))
+    console = Console()
+    # A row is one line, also in a pipe and in a small terminal: numbers are there to be copied.
+    console.width = max(console.width, console.measure(table).maximum)
     console.print(table)
+
+
+def _plain(value: object) -> str:
+    from rich.markup import escape
+
+    return "" if value is None else escape(str(value))

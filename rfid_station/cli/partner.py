@@ -25,11 +25,16 @@ Name = Annotated[
 def add(
     ctx: typer.Context,
     name: Name,
-    versions_url: Annotated[str, typer.Argument(metavar="VERSIONS-URL", help="Where the partner's OCPI begins.")],
-    token_file: Annotated[
-        Path, typer.Option("--token-file", help="A file with the token that the partner gave you; - is stdin.")
+    versions_url: Annotated[
+        str, typer.Argument(metavar="VERSIONS-URL", help="Where the partner's OCPI begins.")
     ],
-    since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day of the agreement.")] = None,
+    token_file: Annotated[
+        Path,
+        typer.Option("--token-file", help="A file with the token that the partner gave you; - is stdin."),
+    ],
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day of the agreement.")
+    ] = None,
     until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Its last day.")] = None,
 ) -> None:
     """Note a partner down, with the token that came out of band. Nothing is sent yet."""
@@ -76,7 +81,11 @@ def list_(
         }
         for partner in partners
     ]
-    show_rows(rows, as_json=as_json, empty="no partner yet: rfid-station partner add NAME VERSIONS-URL --token-file FILE")
+    show_rows(
+        rows,
+        as_json=as_json,
+        empty="no partner yet: rfid-station partner add NAME VERSIONS-URL --token-file FILE",
+    )
 
 
 def _read_token(path: Path) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rfid_station.cli.context import the_station
-from rfid_station.cli.output import show_rows, talk
+from rfid_station.cli.output import show_document, show_rows, talk
 from rfid_station.errors import ExitCode
 
 app = typer.Typer(help="The store: whether the record can be trusted.", no_args_is_help=True)
@@ -16,13 +16,23 @@ app = typer.Typer(help="The store: whether the record can be trusted.", no_args_
 @app.command()
 def check(
     ctx: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a finding.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Verify the audit log's chain and everything that has to hold between the tables."""
     with the_station(ctx) as station:
-        report = station.store.check()
-    print(report)
-    _ = (as_json, show_rows, talk, ExitCode)
+        report = station.store.audit.check()
+    chain = report.chain
+    if as_json:
+        show_document(
+            {"events": chain.events, "chain": chain.why or "whole", "findings": list(report.findings)}
+        )
+    else:
+        typer.echo(f"audit log  {chain.events} events, {chain.why or 'chain whole'}")
+        for finding in report.findings:
+            typer.echo(f"finding    {finding}")
+    if not report.is_sound:
+        talk("this store was changed by something else than this program: keep the file and restore a backup")
+        raise typer.Exit(ExitCode.FAILED)
 
 
 @app.command()
@@ -31,7 +41,19 @@ def log(
     limit: Annotated[int, typer.Option(min=1, help="The newest so many events.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object an event.")] = False,
 ) -> None:
-    """Show the newest events of the audit log."""
+    """Show the newest events of the audit log, the newest last."""
     with the_station(ctx) as station:
-        events = station.store.audit.events(limit=limit)
-    _ = (events, as_json)
+        events = station.store.audit.newest(limit)
+    rows = [
+        {
+            "seq": event.seq,
+            "at": event.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "who": event.actor.name,
+            "role": f"{event.actor.role}",
+            "what": event.action,
+            "subject": event.subject,
+            "data": event.data,
+        }
+        for event in events
+    ]
+    show_rows(rows, as_json=as_json, empty="nothing has happened yet")

@@ -2,10 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from rfid_station.desk.station import Station
-from rfid_station.domain.partner import Connection, Partner, PartnerState
-from rfid_station.ocpi.client import OcpiClient, TokensReceiver
+from rfid_station.domain.partner import Partner, PartnerState
+from rfid_station.errors import PartnerRefused, PartnerUnreachable
+from rfid_station.ocpi.client import TokensReceiver, open_receiver
+from rfid_station.sync.confirmation import Confirmation
+from rfid_station.sync.drive import Replicator
 from rfid_station.sync.port import Peer
+from rfid_station.sync.report import LaneReport, LaneState
+from rfid_station.sync.turn import FileTurns
+from rfid_station.sync.worker import Worker
+
+_CANNOT_BE_REACHED = (LaneState.DOWN, LaneState.PAUSED, LaneState.BEHIND)
+
+
+@contextmanager
+def replicator(station: Station) -> Iterator[Replicator]:
+    """Everything that is needed to bring partners to the newest state, its connections open."""
+    with ExitStack() as connections:
+        peers = []
+        for partner in station.store.partners.all():
+            receiver = _receiver(station, partner)
+            if receiver:
+                connections.callback(receiver.close)
+                peers.append(Peer(partner.name, receiver, partner.agreement))
+        yield Replicator(station.store.feed, peers, turns=FileTurns(station.folder / "locks"))
+
+
+def _receiver(station: Station, partner: Partner) -> TokensReceiver | None:
+    if partner.state is not PartnerState.CONNECTED or partner.connection is None:
+        return None
+    return open_receiver(
+        partner.connection,
+        station.vault.read(partner.client_token_ref),
+        station.settings.ocpi.party,
+        timeout_s=station.settings.ocpi.timeout_s,
+    )
+
+
+@contextmanager
+def background_delivery(station: Station) -> Iterator[Worker]:
+    """Bring cards to partners while the block runs, without ever making it wait."""
+    with replicator(station) as replication:
+        worker = Worker(replication)
+        worker.start()
+        try:
+            yield worker
+        finally:
+            worker.stop()
+
+
+def deliver(station: Station, deadline_s: float) -> list[LaneReport]:
+    """Bring every partner as far as it goes, and say how far that was."""
+    with replicator(station) as replication:
+        return replication.run_until_settled(deadline_s)
+
+
+def push_now(station: Station, token_id: int, deadline_s: float) -> list[Confirmation]:
+    """Bring one token to every partner ahead of everything else, and prove it there."""
+    with replicator(station) as replication:
+        return replication.push_now(token_id, deadline_s)
+
+
+def standings(station: Station) -> list[LaneReport]:
+    """How far each partner is, by the store alone."""
+    with replicator(station) as replication:
+        return replication.status()
+
+
+def check_settled(reports: Sequence[LaneReport]) -> None:
+    """Let it pass that every partner holds the newest state of every card.
+
+    :raises PartnerUnreachable: one cannot be reached, or did not get done in time
+    :raises PartnerRefused: one refuses cards, or us
+    """
+    behind = [
+        report for report in reports if not report.is_settled and report.state is not LaneState.NOT_IN_FORCE
+    ]
+    if not behind:
+        return
+    words = "; ".join(f"{report.partner} is {report.state}: {report.detail}" for report in behind)
+    if any(report.state in _CANNOT_BE_REACHED for report in behind):
+        raise PartnerUnreachable(words, hint="rfid-station sync run, once the partner is back")
+    raise PartnerRefused(words, hint="rfid-station sync status")

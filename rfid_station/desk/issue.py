@@ -13,16 +13,16 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 
 from rfid_station.chip.exchange import CardLink, run
 from rfid_station.chip.identify import Freshness, Identity, identify
 from rfid_station.desk.fleet_file import OrderLine
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState, Reason
-from rfid_station.domain.contract_id import own_contract_id
+from rfid_station.domain.contract_id import ContractId, own_contract_id
 from rfid_station.domain.profile import Profile
-from rfid_station.domain.visual_number import draw_index
+from rfid_station.domain.token import Party
+from rfid_station.domain.visual_number import NumberPattern, draw_index
 from rfid_station.encode.plan import Plan, plan_encoding
 from rfid_station.encode.verify import verify_card
 from rfid_station.encode.write import write_card
@@ -105,6 +105,14 @@ def issue_card(
     return Issued(card, unfinished is not None, len(plan.steps))
 
 
+def plan_for(station: Station, identity: Identity, profile: Profile) -> Plan:
+    """Plan with an alias that nobody has: tells whether a card fits, and what would be written.
+
+    :raises CardRefused: the card cannot become what the profile wants
+    """
+    return plan_encoding(profile, identity, station.link("X" * ALIAS_LENGTH))
+
+
 def _check_wanted(identity: Identity, may_begin: bool) -> None:
     if not may_begin:
         raise Conflict(
@@ -127,30 +135,43 @@ def _check_blank(station: Station, identity: Identity, profile: Profile) -> None
             f"card {identity.uid.masked} is no blank: it carries {state.link or 'data of somebody else'}",
             hint="put it aside and take a blank; `rfid-station card read` shows what is on a card",
         )
-    plan_encoding(profile, identity, station.link("X" * ALIAS_LENGTH))
+    plan_for(station, identity, profile)
 
 
 def _reserve(station: Station, identity: Identity, profile: Profile, line: OrderLine | None) -> Card:
     """Take contract ID, visual number and alias, and journal the intent, before the card is touched."""
-    party = station.settings.ocpi.party
+    numbers = _Numbers(
+        station.settings.ocpi.party, station.number_pattern, station.settings.desk.visual_order
+    )
     return station.store.cards.reserve(
         uid=identity.uid,
         chip=identity.name,
         profile=profile.name,
         order_line=line.key if line else None,
         driver=line.driver if line else None,
-        contract_of=partial(own_contract_id, party.country_code, party.party_id),
-        draw_visual=partial(_visual_number, station),
+        contract_of=numbers.contract_of,
+        draw_visual=numbers.draw_visual,
         draw_alias=_draw_alias,
         actor=station.actor,
     )
 
 
-def _visual_number(station: Station, contract_number: int) -> str:
-    pattern = station.number_pattern
-    if station.settings.desk.visual_order is VisualOrder.RISING:
-        return pattern.render(contract_number)
-    return pattern.render(draw_index(pattern))
+@dataclass(slots=True)
+class _Numbers:
+    """Draws the numbers of one card. The store asks for the contract first."""
+
+    party: Party
+    pattern: NumberPattern
+    order: VisualOrder
+    contract_number: int = 0
+
+    def contract_of(self, number: int) -> ContractId:
+        self.contract_number = number
+        return own_contract_id(self.party.country_code, self.party.party_id, number)
+
+    def draw_visual(self) -> str:
+        rising = self.order is VisualOrder.RISING
+        return self.pattern.render(self.contract_number if rising else draw_index(self.pattern))
 
 
 def _draw_alias() -> str:

@@ -14,6 +14,7 @@ from rfid_station.errors import Conflict, WrongCall
 from rfid_station.ocpi.handshake import register
 from rfid_station.ocpi.port import Registration, Us
 from rfid_station.ocpi.server import create_app, serve_in_thread
+from rfid_station.store.partners import server_token_hash
 
 SERVER_TOKEN_BYTES = 32
 
@@ -62,11 +63,11 @@ def connect_partner(station: Station, name: str) -> Partner:
     if partner.state is PartnerState.CONNECTED:
         raise Conflict(f"{name} is connected already", hint="rfid-station sync status")
     server_token = secrets.token_urlsafe(SERVER_TOKEN_BYTES)
-    station.store.partners.begin_connecting(name, server_token, station.actor)
+    station.store.partners.begin_connecting(name, server_token_hash(server_token))
     try:
         registration = _handshake(station, partner, server_token)
     except BaseException:
-        station.store.partners.abort_connecting(name, station.actor)
+        station.store.partners.abort_connecting(name)
         raise
     return _keep(station, partner, registration)
 

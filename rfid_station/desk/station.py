@@ -19,8 +19,7 @@ from rfid_station.domain.visual_number import NumberPattern
 from rfid_station.errors import WrongCall
 from rfid_station.settings import FILE_NAME, Settings, load_settings, store_url
 from rfid_station.shipped import shipped
-from rfid_station.store.opening import create_store, open_store
-from rfid_station.store.store import Store
+from rfid_station.store.opening import Store, create_store, open_store
 from rfid_station.vault import Vault
 
 

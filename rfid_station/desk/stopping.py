@@ -1,3 +1,76 @@
 """A card is stopped, or let go on: here, at once at every partner, and proven there."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rfid_station.desk.delivery import push_now
+from rfid_station.desk.station import Station
+from rfid_station.domain.card import Card, CardState, Reason, check_move
+from rfid_station.domain.partner import PartnerState
+from rfid_station.errors import StillPending
+from rfid_station.sync.confirmation import Confirmation
+
+PUSH_S = 15.0
+"""How long a support agent waits for partners before being told which have not confirmed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A card in its new state, and what every partner said."""
+
+    card: Card
+    confirmations: tuple[Confirmation, ...]
+    not_connected: tuple[str, ...]
+    """Partners that never got a card yet, so they cannot accept this one from memory."""
+
+    def check_confirmed(self) -> None:
+        """Let it pass that every partner was proven to hold the new state.
+
+        :raises StillPending: one was not
+        """
+        waiting = [one.partner for one in self.confirmations if not one.is_confirmed]
+        if waiting:
+            raise StillPending(
+                f"card {self.card.visual_number} is {self.card.state} here, not yet confirmed by: "
+                + ", ".join(waiting),
+                hint="rfid-station sync run",
+            )
+
+
+def check(station: Station, card: Card, to: CardState, reason: Reason | None) -> None:
+    """Say now what a move would say.
+
+    :raises MoveNotAllowed: there is no such move, or not for this role
+    :raises WrongCall: it takes another reason
+    """
+    check_move(card, to, station.actor.role, reason)
+
+
+def move_card(station: Station, card: Card, to: CardState, reason: Reason | None) -> Card:
+    """Move a card in the store; partners are owed the news from that moment on.
+
+    :raises MoveNotAllowed: there is no such move, or not for this role
+    """
+    return station.store.cards.move(
+        card.id, to=to, reason=reason, actor=station.actor, token_of=station.token
+    )
+
+
+def move_and_push(station: Station, card: Card, to: CardState, reason: Reason | None) -> Stopped:
+    """Move a card, bring the news to every partner ahead of everything else, and prove it there.
+
+    The same call again moves nothing and pushes anew, so a support agent may simply repeat it.
+
+    :raises MoveNotAllowed: there is no such move, or not for this role
+    """
+    if card.state is not to:
+        card = move_card(station, card, to, reason)
+    token_id = station.store.feed.token_id_of(card.id)
+    confirmations = push_now(station, token_id, PUSH_S) if token_id is not None else []
+    waiting = [
+        partner.name
+        for partner in station.store.partners.all()
+        if partner.state is not PartnerState.CONNECTED
+    ]
+    return Stopped(card, tuple(confirmations), tuple(waiting))

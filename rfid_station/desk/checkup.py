@@ -1,0 +1,158 @@
+"""Everything a day at the desk needs, looked at before the day begins."""
+
+from __future__ import annotations
+
+import platform
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from rfid_station import __version__
+from rfid_station.desk.station import Station, load_profile
+from rfid_station.domain.actor import Actor
+from rfid_station.domain.partner import PartnerState
+from rfid_station.errors import StationError
+from rfid_station.ocpi.server import listen
+from rfid_station.printing.brand import load_brand
+from rfid_station.printing.design import load_design
+from rfid_station.printing.layout import load_layout
+from rfid_station.reader.opening import list_readers
+from rfid_station.settings import Settings, load_settings, store_url
+from rfid_station.store.opening import open_store
+from rfid_station.store.sqlite_facts import sqlite_facts
+from rfid_station.vault import Vault
+
+LITTLE_ROOM = 200 * 1024 * 1024
+"""Bytes free on the store's disk below which a warning is given."""
+
+
+class Level(StrEnum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    level: Level
+    words: str
+    remedy: str | None = None
+
+
+def check_up(folder: Path, actor: Actor) -> list[Finding]:
+    """Look at everything, and let no failure hide the next one."""
+    findings = [_ok("program", f"rfid-station {__version__} on Python {platform.python_version()}")]
+    findings += _guarded("reader", _readers)
+    try:
+        settings = load_settings(folder)
+    except StationError as error:
+        return [*findings, _failure("settings", error)]
+    findings.append(_ok("settings", str(folder)))
+    findings += _guarded("templates", lambda: _templates(settings, folder))
+    findings += _guarded("sqlite", lambda: _sqlite(settings, folder))
+    findings += _guarded("store", lambda: _store(settings, folder, actor))
+    findings += _guarded("address", lambda: _address(settings))
+    return findings
+
+
+def _ok(what: str, words: str) -> Finding:
+    return Finding(what, Level.OK, words)
+
+
+def _failure(what: str, error: StationError) -> Finding:
+    return Finding(what, Level.FAILURE, error.message, error.hint)
+
+
+def _guarded(what: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    found: list[Finding] = []
+    try:
+        found.extend(look())
+    except StationError as error:
+        found.append(_failure(what, error))
+    return found
+
+
+def _readers() -> Iterator[Finding]:
+    try:
+        readers = list_readers()
+    except StationError as error:
+        yield Finding("reader", Level.WARNING, error.message, error.hint)
+        return
+    for reader in readers:
+        level = Level.WARNING if reader.trouble else Level.OK
+        yield Finding("reader", level, f"{reader.name} ({reader.uri})", reader.trouble)
+    if not readers:
+        yield Finding(
+            "reader", Level.WARNING, "no reader is plugged in", "plug one in, or try --reader sim:ntag213"
+        )
+
+
+def _templates(settings: Settings, folder: Path) -> Iterator[Finding]:
+    profile = load_profile(settings.desk.profile, folder)
+    yield _ok("profile", f"{profile.name}: {profile.title}")
+    folders = [folder / "templates"]
+    load_design(settings.print.design, folders)
+    load_brand(settings.print.brand, folders)
+    load_layout(settings.print.sheet, folders)
+    yield _ok("templates", f"{settings.print.design}, {settings.print.brand}, {settings.print.sheet}")
+
+
+def _sqlite(settings: Settings, folder: Path) -> Iterator[Finding]:
+    facts = sqlite_facts(store_url(settings, folder))
+    if facts.has_wal_reset_fault:
+        yield Finding(
+            "sqlite",
+            Level.WARNING,
+            f"SQLite {facts.version} has the WAL-reset fault: two programs writing at once may damage it",
+            "run one writing program at a time, or use a Python linked with SQLite 3.51.3 or newer",
+        )
+    else:
+        yield _ok("sqlite", f"SQLite {facts.version}")
+    if facts.free_bytes < LITTLE_ROOM:
+        yield Finding(
+            "disk", Level.WARNING, f"{facts.free_bytes // 2**20} MiB are free", f"df -h {facts.path.parent}"
+        )
+
+
+def _store(settings: Settings, folder: Path, actor: Actor) -> Iterator[Finding]:
+    vault = Vault(folder / "secrets")
+    with open_store(store_url(settings, folder)) as store:
+        report = store.audit.check()
+        if report.is_sound:
+            yield _ok("store", f"{store.path}, {report.chain.events} events, chain whole")
+        else:
+            words = report.chain.why or report.findings[0]
+            yield Finding("store", Level.FAILURE, words, "rfid-station store check")
+        yield from _partners(Station(folder, settings, store, vault, actor))
+    if vault.folder.is_dir() and stat.S_IMODE(vault.folder.stat().st_mode) & 0o077:
+        yield Finding(
+            "secrets", Level.WARNING, f"{vault.folder} can be read by others", f"chmod 700 {vault.folder}"
+        )
+
+
+def _partners(station: Station) -> Iterator[Finding]:
+    for partner in station.store.partners.all():
+        if partner.state is not PartnerState.CONNECTED:
+            remedy = f"rfid-station partner connect {partner.name}"
+            yield Finding("partner", Level.WARNING, f"{partner.name} is {partner.state}", remedy)
+            continue
+        station.vault.read(partner.client_token_ref)
+        standing = station.store.feed.standing(partner.name)
+        if standing.is_settled:
+            yield _ok("partner", f"{partner.name} holds everything")
+        else:
+            words = f"{partner.name} is owed {standing.behind} cards, {len(standing.parked)} are uncertain"
+            yield Finding("partner", Level.WARNING, words, "rfid-station sync run")
+
+
+def _address(settings: Settings) -> Iterator[Finding]:
+    host, _, port = settings.ocpi.listen.rpartition(":")
+    listen(host, int(port) if port.isdecimal() else -1).close()
+    yield _ok("address", f"partners may call {settings.ocpi.public_url} (here: {settings.ocpi.listen})")

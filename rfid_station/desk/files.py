@@ -1,0 +1,32 @@
+"""Files that the desk hands out: whole, or not there at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from rfid_station.errors import DiskFull, WrongCall
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a crash leaves the old one or the new one, never a half.
+
+    :raises DiskFull: there is no room; the old file is untouched
+    :raises WrongCall: the place cannot be written to
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DiskFull(
+                f"there is no room for {path} ({len(content)} bytes)", hint=f"df -h {path.parent}"
+            ) from None
+        raise WrongCall(f"{path} cannot be written: {error.strerror}", hint=f"ls -ld {path.parent}") from None
