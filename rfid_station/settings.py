@@ -80,7 +80,6 @@ class DeskSettings(_Table):
     reader: str = "pcsc:"
     profile: str = "plain"
     issuer: str = Field(default="Example Mobility", min_length=1, max_length=64)
-    hotline: str = "+31 20 000 00 00"
     link: Annotated[str, AfterValidator(_link_with_alias)] = "https://cards.example.com/c/{alias}"
     visual_number: Annotated[str, AfterValidator(_number_pattern)] = "EXM-####-####-@"
     visual_order: VisualOrder = VisualOrder.RANDOM

@@ -90,7 +90,7 @@ def show(ctx: typer.Context, number: Number, as_json: AsJson = False) -> None:
     if as_json:
         show_document(row)
     else:
-        show_pairs(row | {"partners": _lines(row["partners"]), "history": _lines(row["history"])})
+        show_pairs({name: _lines(value) if isinstance(value, list) else value for name, value in row.items()})
 
 
 @app.command()

@@ -12,6 +12,9 @@ from rfid_station.errors import StationError
 
 Row = Mapping[str, Any]
 
+_WIDEST = 500
+"""Characters in a line of a table."""
+
 
 def show_error(error: StationError) -> None:
     """Say what went wrong with the value, and what helps."""
@@ -61,9 +64,10 @@ def _table(rows: Sequence[Row]) -> None:
         table.add_column(name, no_wrap=True)
     for row in rows:
         table.add_row(*(_plain(value) for value in row.values()))
-    console = Console()
     # A row is one line, also in a pipe and in a small terminal: numbers are there to be copied.
-    console.width = max(console.width, console.measure(table).maximum)
+    needed = Console(width=_WIDEST).measure(table).maximum
+    console = Console()
+    console.width = max(console.width, needed)
     console.print(table)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -52,8 +53,12 @@ def log(
             "role": f"{event.actor.role}",
             "what": event.action,
             "subject": event.subject,
-            "data": event.data,
+            "data": event.data if as_json else _words(event.data),
         }
         for event in events
     ]
     show_rows(rows, as_json=as_json, empty="nothing has happened yet")
+
+
+def _words(data: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in data.items() if value not in (None, ""))

@@ -99,8 +99,16 @@ def _templates(settings: Settings, folder: Path) -> Iterator[Finding]:
     yield _ok("profile", f"{profile.name}: {profile.title}")
     folders = [folder / "templates"]
     load_design(settings.print.design, folders)
-    load_brand(settings.print.brand, folders)
+    brand = load_brand(settings.print.brand, folders)
     load_layout(settings.print.sheet, folders)
+    printed, told = brand.fields["issuer"], settings.desk.issuer
+    if printed != told:
+        yield Finding(
+            "issuer",
+            Level.WARNING,
+            f"cards say {printed!r} (brand {settings.print.brand}), and partners are told {told!r}",
+            "make desk.issuer in station.toml and issuer in the brand file the same",
+        )
     yield _ok("templates", f"{settings.print.design}, {settings.print.brand}, {settings.print.sheet}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from rfid_station.desk.station import Station
@@ -50,10 +51,17 @@ def describe(station: Station, card: Card) -> dict[str, Any]:
         "reference": driver.reference if driver else None,
         "fleet": driver.fleet if driver else None,
         "order_line": card.order_line,
-        "printed": [f"{print_}" for print_ in station.store.prints.of_card(card.id)],
+        "printed": [
+            {
+                "at": _time(printed.at),
+                "design": printed.design,
+                "place": f"job {printed.job_id}, sheet {printed.sheet_number}, position {printed.position}",
+            }
+            for printed in station.store.prints.of_card(card.id)
+        ],
         "partners": partners_holding(station, card),
         "history": [
-            {"at": event.at.strftime("%Y-%m-%dT%H:%M:%SZ"), "who": event.actor, "what": event.action}
+            {"at": _time(event.at), "who": event.actor.name, "what": event.action}
             for event in station.store.cards.history(card.id)
         ],
     }
@@ -81,3 +89,7 @@ def partners_holding(station: Station, card: Card) -> list[dict[str, Any]]:
         else:
             rows.append({"partner": partner.name, "holds": "older state, owed"})
     return rows
+
+
+def _time(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
