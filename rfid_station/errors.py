@@ -10,6 +10,7 @@ expected. An error carries what went wrong *with the value*, and a hint that run
     ├── NoCard                       3
     │   └── CardLost                 3   transient: the card left in the middle
     ├── CardRefused                  4
+    │   └── CardDefective            4   the chip itself does not take what it should
     ├── ReadBackDiffers              5
     ├── Conflict                     6
     │   └── MoveNotAllowed           6
@@ -93,6 +94,10 @@ class CardRefused(StationError):
     """This card cannot become (or is not) the card that was asked for."""
 
     exit_code = ExitCode.CARD_REFUSED
+
+
+class CardDefective(CardRefused):
+    """The chip refuses what a good one of its kind takes."""
 
 
 class ReadBackDiffers(StationError):

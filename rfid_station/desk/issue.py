@@ -26,7 +26,7 @@ from rfid_station.domain.visual_number import NumberPattern, draw_index
 from rfid_station.encode.plan import Plan, plan_encoding
 from rfid_station.encode.verify import verify_card
 from rfid_station.encode.write import write_card
-from rfid_station.errors import CardRefused, Conflict, ReadBackDiffers
+from rfid_station.errors import CardDefective, CardRefused, Conflict, ReadBackDiffers
 from rfid_station.settings import Activation, VisualOrder
 
 _ALIAS_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -72,8 +72,8 @@ def issue_card(
 
     With `may_begin` false only a card that was begun before is finished.
 
-    :raises CardRefused: it cannot become one; nothing was written, no number used, unless the chip
-        failed under the write: then the card is spoiled, with its number
+    :raises CardRefused: it cannot become one; nothing was written and no number used
+    :raises CardDefective: the chip failed under the write; the card is spoiled, with its number
     :raises CardLost: it left; tapped again, it goes on
     :raises Conflict: it is a card of ours already, or the order line has its card
     :raises ReadBackDiffers: it does not keep what was written, and is spoiled
@@ -184,7 +184,7 @@ def _write_and_verify(station: Station, link: CardLink, card: Card, plan: Plan, 
         run(link, write_card(plan))
         tell(Stage.VERIFY, "field off and on, read back")
         run(link, verify_card(plan))
-    except (CardRefused, ReadBackDiffers):
+    except (CardDefective, ReadBackDiffers):
         station.store.cards.move(
             card.id,
             to=CardState.SPOILED,

@@ -15,7 +15,7 @@ def write_card(plan: Plan) -> Dialogue[None]:
     Whatever it raises, the card is in a state that planning anew can finish.
 
     :raises CardLost: the card left, or is another one
-    :raises CardRefused: the card does not take a page
+    :raises CardDefective: the card does not take a page
     """
     if not plan.steps:
         return

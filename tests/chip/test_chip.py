@@ -12,7 +12,7 @@ from rfid_station.chip.exchange import AskUid, Command, converse
 from rfid_station.chip.identify import Freshness, Type2State, identify, split_pages
 from rfid_station.chip.ndef import find_ndef, uri_message, uri_of_message
 from rfid_station.chip.type2 import fast_read, get_version, write
-from rfid_station.errors import CardLost, CardRefused
+from rfid_station.errors import CardDefective, CardLost
 
 URIS = st.sampled_from(["https://", "http://", "https://www.", "urn:", "tel:", "mailto:"]).flatmap(
     lambda start: st.text("abcXYZ0129/?&=.-_", min_size=1, max_size=200).map(lambda rest: start + rest)
@@ -79,8 +79,9 @@ def test_memory_maps_hang_together(chip: Type2Chip) -> None:
     ("answer", "error", "words"),
     [
         (b"", CardLost, "does not answer"),
-        (b"\x00", CardRefused, "NAK 0.*locked"),
-        (b"\x05", CardRefused, "NAK 5"),
+        (b"\x00", CardDefective, "NAK 0.*locked"),
+        (b"\x05", CardDefective, "NAK 5"),
+        (b"\x01", CardLost, "damaged"),
         (b"\x0a\x0a", CardLost, "2 bytes"),
     ],
 )

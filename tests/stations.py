@@ -1,0 +1,94 @@
+"""Stations to test with: a folder, an empty store, a virtual reader, and a view that remembers."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+
+from rfid_station.desk.fleet_file import OrderLine
+from rfid_station.desk.issue import Issued, Stage
+from rfid_station.desk.loop import Run, Tally, issue_cards
+from rfid_station.desk.station import Station, create_station, open_station
+from rfid_station.domain.actor import Actor
+from rfid_station.domain.card import Driver, Role
+from rfid_station.errors import StationError
+from rfid_station.reader.opening import open_reader
+
+CLERK = Actor("Tess", Role.CLERK)
+SUPPORT = Actor("Sam", Role.SUPPORT)
+LINES = [OrderLine(f"fleet:{n}", Driver(f"Driver {n}", f"{n}", "Fleet", "de")) for n in (1, 2, 3)]
+
+
+@dataclass
+class Diary:
+    """A view that writes down what it was told."""
+
+    entries: list[str] = field(default_factory=list)
+
+    def waiting(self, tally: Tally) -> None:
+        self.entries.append("waiting")
+
+    def stage(self, stage: Stage, words: str) -> None:
+        self.entries.append(f"{stage}")
+
+    def issued(self, issued: Issued, took_s: float, tally: Tally) -> None:
+        self.entries.append("issued again" if issued.was_resumed else "issued")
+
+    def failed(self, error: StationError, tally: Tally) -> None:
+        self.entries.append(f"{type(error).__name__}: {error.message}")
+
+
+@cache
+def _pristine() -> Path:
+    """One new station to copy from: making its tables anew for every test takes longer than the test."""
+    folder = Path(mkdtemp(prefix="station-"))
+    atexit.register(shutil.rmtree, folder)
+    create_station(folder / "station", CLERK, profile="link", reader="sim:ntag213")
+    return folder / "station"
+
+
+def new_station(folder: Path, profile: str = "link") -> Path:
+    shutil.copytree(_pristine(), folder)
+    settings = folder / "station.toml"
+    settings.write_text(settings.read_text().replace('profile = "link"', f'profile = "{profile}"'))
+    return folder
+
+
+def issue_from(
+    station: Station,
+    uri: str,
+    lines: list[OrderLine] | None = None,
+    count: int | None = None,
+    view: Diary | None = None,
+) -> Tally:
+    """Run the station loop over a virtual pile until it is empty."""
+    reader = open_reader(uri)
+    try:
+        run = Run(station, station.profile(), lines, count, view or Diary())
+        return issue_cards(run, reader, lambda: False)
+    finally:
+        reader.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return new_station(tmp_path / "station")
+
+
+@pytest.fixture
+def station(folder: Path) -> Iterator[Station]:
+    with open_station(folder, CLERK) as opened:
+        yield opened
+
+
+@pytest.fixture
+def support(folder: Path) -> Iterator[Station]:
+    with open_station(folder, SUPPORT) as opened:
+        yield opened
