@@ -15,7 +15,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,7 @@ from rfid_station.shipped import shipped
 
 PARTNER = "voltpoint"
 _MARK = ".rfid-station-demo"
-_CPO_PATIENCE_S = 20.0
+_PATIENCE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,8 @@ def _lose_one(station: Station, cpo: Cpo, card: Card) -> None:
 
 
 def _tell_the_end(folder: Path, made: sheets.SheetFiles) -> None:
-    command = f"rfid-station --station {folder}"
+    program = "rfid-station" if shutil.which("rfid-station") else sys.argv[0]
+    command = f"{program} --station {folder}"
     talk(
         f"""
 what was made
@@ -181,13 +182,9 @@ def _virtual_cpo(folder: Path) -> Iterator[Cpo]:
     """
     token_file = folder / "token-from-voltpoint.txt"
     token_file.write_text(secrets.token_urlsafe(24) + "\n", "utf-8")
-    command = [sys.executable, "-m", "rfid_station.simulator.cpo"]
     options = ["--first-token-file", token_file, "--state", folder / "voltpoint.json"]
-    with _process([*command, *map(str, options)]) as process:
-        line = process.stdout.readline() if process.stdout else ""
-        if not line:
-            raise StationError("the virtual partner did not come up", hint="rfid-station doctor")
-        urls = json.loads(line)
+    with _process("rfid_station.simulator.cpo", options) as first_line:
+        urls = json.loads(first_line)
         yield Cpo(urls["versions_url"], urls["station_url"], token_file)
 
 
@@ -224,20 +221,26 @@ def _reader_behind_pcscd(folder: Path, count: int) -> Iterator[str]:
         trouble = next((reader.trouble for reader in found if reader.trouble), None)
         if trouble or not found:
             raise NoReader(trouble or "pcscd shows no reader", hint="rfid-station doctor")
-        command = [sys.executable, "-m", "rfid_station.simulator.pcsc_reader"]
-        options = ["--port", pcscd.port, "--deck", folder / "blanks.json", "--count", count]
-        with _process([*command, *map(str, options)]):
+        options = ["--port", pcscd.port, "--deck", folder / "blanks.json", "--count", count, "--hands-free"]
+        with _process("rfid_station.simulator.hand", options):
             yield f"pcsc:{pcscd.reader}"
 
 
 @contextmanager
-def _process(command: list[str]) -> Iterator[subprocess.Popen[str]]:
-    """Run a process while the block runs."""
+def _process(module: str, options: Sequence[object]) -> Iterator[str]:
+    """Run a simulator's process while the block runs; the first line it says.
+
+    :raises StationError: it ended without a word
+    """
+    command = [sys.executable, "-m", module, *map(str, options)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)  # noqa: S603
     try:
-        yield process
+        line = process.stdout.readline() if process.stdout else ""
+        if not line:
+            raise StationError(f"{module} did not come up", hint="rfid-station doctor")
+        yield line
     finally:
         process.terminate()
-        process.wait(_CPO_PATIENCE_S)
+        process.wait(_PATIENCE_S)
         if process.stdout:
             process.stdout.close()
