@@ -1,8 +1,8 @@
 """How many exchanges an NTAG takes from blank to verified, beside the least number and beside nfcpy.
 
 The floor is what identifying, writing and verifying cannot do without: GET_VERSION, one read
-of the memory, one write for each page that changes, a field restart, one read back. nfcpy writes the same link to the
-same virtual chip and does not verify; reading it back with a new tag object is added for it.
+of the memory, one write for each page that changes, a field restart, one read back. nfcpy writes the same
+link to the same virtual chip and does not verify; reading it back with a new tag object is added for it.
 """
 
 from __future__ import annotations
