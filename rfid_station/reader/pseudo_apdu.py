@@ -1,0 +1,147 @@
+"""What a contactless PC/SC reader is told, and what its answers mean. Bytes to bytes, no reader needed.
+
+PC/SC part 3, 3.2.2 (pseudo-APDUs of class FF) and its supplement (transparent session, FF C2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GET_UID = bytes.fromhex("FFCA000000")
+START_SESSION = bytes.fromhex("FFC20000028100")
+END_SESSION = bytes.fromhex("FFC20000028200")
+TO_ISO_14443_A_3 = bytes.fromhex("FFC20002048F020003")
+
+READ_FIRST_PAGES = bytes.fromhex("3000")
+"""READ of page 0, the frame that shows whether a raw path works."""
+
+DONE = 0x9000
+NO_ANSWER_FROM_CARD = 0x6401
+
+_TIMER = bytes.fromhex("5F460400010100")
+"""How long the reader listens: 00010100h = 66 ms. Readers disagree on the byte order of this
+object, so the number is one that reads the same from both ends. A write takes a chip 10 ms."""
+
+_MEANINGS = {
+    0x6300: "the card refused, or moved",
+    0x6386: "the card asks for authentication",
+    0x6401: "the card does not answer",
+    0x6581: "the card could not store it",
+    0x6700: "the reader rejects the length",
+    0x6800: "the reader cannot do that",
+    0x6981: "the card does not know this command",
+    0x6982: "the card asks for authentication",
+    0x6983: "the reader has no such key",
+    0x6986: "the card does not allow that",
+    0x6988: "the reader rejects the key",
+    0x6A81: "the reader cannot do that",
+    0x6A82: "the card has no such page",
+    0x6D00: "the reader does not know this command",
+    0x6E00: "the reader does not know this class of commands",
+}
+
+
+_FRAME = b"\x95"
+_STATUS, _VALID_BITS, _RF_STATUS, _ANSWER = "C0", "92", "96", "97"
+"""Tags of data objects: what is sent to the card, and what the reader answers with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a reader answered: data and status word."""
+
+    data: bytes
+    status: int
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the reader did what it was told."""
+        return self.status == DONE
+
+    @property
+    def words(self) -> str:
+        """The status word, and what it means to an operator."""
+        if self.status >> 8 == 0x6C:
+            return f"{self.status:04X}: the reader wants another length"
+        return f"{self.status:04X}: {_MEANINGS.get(self.status, 'no known meaning')}"
+
+
+def parse_response(raw: bytes) -> Response | None:
+    """Split data from status word; None if there is not even one, which a lost card looks like."""
+    if len(raw) < 2:
+        return None
+    return Response(raw[:-2], int.from_bytes(raw[-2:]))
+
+
+def read_pages(page: int) -> bytes:
+    """Read four pages."""
+    return bytes([0xFF, 0xB0, 0x00, page, 0x10])
+
+
+def write_page(page: int, content: bytes) -> bytes:
+    """Write one page of four bytes."""
+    return bytes([0xFF, 0xD6, 0x00, page, 0x04]) + content
+
+
+def exchange(frame: bytes) -> bytes:
+    """Send a frame to the card as it is; the reader adds and checks the CRC."""
+    objects = _TIMER + _FRAME + _length(len(frame)) + frame
+    return bytes([0xFF, 0xC2, 0x00, 0x01, len(objects)]) + objects + b"\x00"
+
+
+def is_accepted(response: Response) -> bool:
+    """Whether the reader did what a session command said: status word and status object agree."""
+    objects = parse_objects(response.data)
+    return response.is_done and objects is not None and _status_of(objects) == DONE
+
+
+def answer_of_card(response: Response) -> bytes:
+    """The frame the card answered; empty when it was silent or could not be understood.
+
+    Two places say that something went wrong, and readers fill in either: the status object
+    (C0) and the RF status (96). An answer of four bits has no CRC, so its RF status means nothing.
+    """
+    objects = parse_objects(response.data)
+    if not response.is_done or objects is None or _status_of(objects) != DONE:
+        return b""
+    answer = objects.get(_ANSWER, b"")
+    is_four_bits = objects.get(_VALID_BITS) == b"\x04" and len(answer) == 1
+    if is_four_bits:
+        return bytes([answer[0] & 0x0F])
+    return b"" if any(objects.get(_RF_STATUS, b"")) else answer
+
+
+def parse_objects(raw: bytes) -> dict[str, bytes] | None:
+    """Take data objects apart (BER-TLV), keyed by tag in upper-case hexadecimal; None if they are broken."""
+    objects: dict[str, bytes] = {}
+    position = 0
+    while position < len(raw):
+        tag_size = 2 if raw[position] & 0x1F == 0x1F else 1
+        tag = raw[position : position + tag_size].hex().upper()
+        length, start = _read_length(raw, position + tag_size)
+        if length < 0 or start + length > len(raw):
+            return None
+        objects.setdefault(tag, raw[start : start + length])
+        position = start + length
+    return objects
+
+
+def _status_of(objects: dict[str, bytes]) -> int:
+    """The status word in object C0. Readers that leave the object out mean that all is well."""
+    status = objects.get(_STATUS, bytes.fromhex("009000"))
+    return int.from_bytes(status[1:3]) if len(status) == 3 else 0
+
+
+def _length(length: int) -> bytes:
+    return bytes([length]) if length < 0x80 else bytes([0x82]) + length.to_bytes(2)
+
+
+def _read_length(raw: bytes, position: int) -> tuple[int, int]:
+    """Length and where the value starts; a length below 0 if there is none that makes sense."""
+    first = raw[position] if position < len(raw) else 0xFF
+    if first < 0x80:
+        return first, position + 1
+    size = first & 0x7F
+    if size not in (1, 2) or position + 1 + size > len(raw):
+        return -1, position
+    return int.from_bytes(raw[position + 1 : position + 1 + size]), position + 1 + size

@@ -1,0 +1,321 @@
+"""The reader `sim:CHIP`, in this process: a pile of virtual cards, and mishaps on demand.
+
+    sim:ntag213?count=3&deck=cards.json&tear=7:partial
+
+| option | meaning |
+|---|---|
+| `count=N` | how many cards come, 1 if left out |
+| `seed=S` | makes UIDs and torn bits repeatable |
+| `uid=HEX` | the UID of the first new blank |
+| `deck=FILE` | keeps the pile for the next process; what was torn or killed comes again first |
+| `start=I` | the first card is number I of the pile, from 0, whatever became of it before |
+| `end=wait` | when the pile is empty, wait for `stop()` instead of ending |
+| `tear=K[:MODE[:MASK]]` | at its K-th exchange the first card is pulled away, then it comes again unhurt |
+| `kill=K[:MODE[:MASK]]` | at its K-th exchange this process kills itself with SIGKILL |
+| `fault=NAME` | what is wrong with the first card: see `simulator.faults.Fault` |
+
+Exchanges are frames and field restarts, counted from 1. MODE is `before`, `erased`, `partial`
+or `after` (see `simulator.card.TornMode`); `tear` takes `erased` and `kill` takes `before` if it
+is left out. MASK is eight hexadecimal digits, the bits that were programmed (mode `partial`).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from rfid_station.chip.exchange import CardLink
+from rfid_station.errors import CardRefused, WrongCall
+from rfid_station.reader.loss import card_left, other_card
+from rfid_station.simulator.atr import contactless_atr
+from rfid_station.simulator.card import Tear, TornMode, VirtualCard
+from rfid_station.simulator.chips import CHIPS, is_blank, uid_size
+from rfid_station.simulator.deck import Deck, open_deck
+from rfid_station.simulator.faults import Fault, can_have, prepare
+from rfid_station.simulator.field import CardGone, Field, Mishap
+from rfid_station.simulator.strike import Strike, parse_strike, whole_number
+
+SCHEME = "sim"
+_WAIT_S = 0.05
+_VANISHING = Mishap(3, Tear(TornMode.BEFORE), leaves=True)
+
+
+class End(StrEnum):
+    """What happens when the pile is empty."""
+
+    STOP = "stop"
+    WAIT = "wait"
+
+
+@dataclass(frozen=True, slots=True)
+class SimOptions:
+    """What a `sim:` URI says."""
+
+    chip: str
+    count: int = 1
+    seed: int | None = None
+    uid: bytes | None = None
+    deck: Path | None = None
+    start: int | None = None
+    end: End = End.STOP
+    tear: Strike | None = None
+    kill: Strike | None = None
+    fault: Fault | None = None
+
+
+class SimLink:
+    """A virtual card in the hands of the desk, and a count of what was asked of it."""
+
+    raw = True
+    """Every frame goes through as it is."""
+
+    def __init__(self, field: Field, reader: str, *, has_neighbour: bool = False) -> None:
+        self._field = field
+        self._reader = reader
+        self._has_neighbour = has_neighbour
+        self._uid = field.select()
+
+    @property
+    def atr(self) -> bytes:
+        """What a PC/SC reader would say about this card."""
+        return contactless_atr(self._field.card)
+
+    @property
+    def card(self) -> VirtualCard:
+        """The virtual card itself."""
+        return self._field.card
+
+    @property
+    def was_torn_away(self) -> bool:
+        """Whether the card left in the middle."""
+        return self._field.is_empty
+
+    @property
+    def exchanges(self) -> int:
+        """Frames sent so far."""
+        return self._field.exchanges
+
+    @property
+    def field_restarts(self) -> int:
+        """Field restarts so far."""
+        return self._field.restarts
+
+    def uid(self) -> bytes:
+        """The UID the card is selected with now. Costs no exchange."""
+        self._check_there()
+        return self._field.card.uid
+
+    def transceive(self, frame: bytes) -> bytes:
+        """One frame to the card, its answer back; empty when it stayed silent."""
+        self._check_there()
+        try:
+            return self._field.exchange(frame)
+        except CardGone:
+            raise card_left(self._uid, self._reader) from None
+
+    def restart_field(self) -> bytes:
+        """Take power from the card and give it back; the UID it is selected with then."""
+        self._check_there()
+        try:
+            self._field.restart()
+        except CardGone:
+            raise card_left(self._uid, self._reader) from None
+        return self.uid()
+
+    def release(self) -> None:
+        """Lift the card: from now on it is lost."""
+        self._field.take_away()
+
+    def _check_there(self) -> None:
+        """Let only the one card pass that this link began with."""
+        if self._has_neighbour:
+            raise CardRefused(
+                f"two cards lie on reader {self._reader}", hint="take both off and lay one card on it"
+            )
+        if self._field.is_empty:
+            raise card_left(self._uid, self._reader)
+        if self._field.card.uid != self._uid:
+            raise other_card(self._uid, self._field.card.uid, self._reader)
+
+
+class SimReader:
+    """The pile, one card after the other."""
+
+    def __init__(self, uri: str, options: SimOptions) -> None:
+        self._uri = uri
+        self._options = options
+        self._deck = open_deck(options.deck, options.seed)
+        self._left = options.count
+        self._is_first = True
+        self._link: SimLink | None = None
+        self._comes_again: VirtualCard | None = None
+        self._earlier_exchanges = 0
+
+    @property
+    def uri(self) -> str:
+        """The string it was opened with."""
+        return self._uri
+
+    @property
+    def deck(self) -> Deck:
+        """The pile with all its cards, for whoever wants to look into their memory."""
+        return self._deck
+
+    @property
+    def exchanges(self) -> int:
+        """Frames and field restarts of all cards so far."""
+        return self._earlier_exchanges + _exchanges(self._link)
+
+    def cards(self, stop: Callable[[], bool]) -> Iterator[CardLink]:
+        """Yield one card after the other, then end, or wait for `stop()` if the URI says so.
+
+        A card lies there until the next is asked for or the reader is closed.
+        """
+        while not stop():
+            self._put_aside()
+            self._link = self._lay_next()
+            if self._link is not None:
+                yield self._link
+            elif self._options.end is End.STOP:
+                return
+            else:
+                time.sleep(_WAIT_S)
+
+    def close(self) -> None:
+        """Lift the card that lies on the reader."""
+        self._put_aside()
+
+    def _lay_next(self) -> SimLink | None:
+        if self._comes_again is not None:
+            card, self._comes_again = self._comes_again, None
+            return self._lay(card, self._killing())
+        if self._left == 0:
+            return None
+        self._left -= 1
+        if self._is_first:
+            self._is_first = False
+            return self._lay_first()
+        return self._lay(self._deck.take(self._options.chip), self._killing())
+
+    def _lay_first(self) -> SimLink:
+        """Lay the one card that tears and faults are meant for."""
+        card = self._take_first()
+        fault = self._options.fault if is_blank(card) else None
+        if fault is not None:
+            prepare(card, fault, is_torn=self._options.tear is not None)
+            self._deck.save()
+        if fault in (Fault.TWO_CARDS, Fault.DUPLICATE):
+            self._comes_again = card
+        mishap = _VANISHING if fault is Fault.VANISH else self._tearing() or self._killing()
+        return self._lay(card, mishap, has_neighbour=fault is Fault.TWO_CARDS)
+
+    def _take_first(self) -> VirtualCard:
+        options = self._options
+        if options.start is not None:
+            return self._deck.take_again(options.start)
+        chip = "random" if options.fault is Fault.RANDOM_UID else options.chip
+        return self._deck.take(chip, options.uid)
+
+    def _lay(self, card: VirtualCard, mishap: Mishap | None, *, has_neighbour: bool = False) -> SimLink:
+        field = Field(card, mishap=mishap, changed=self._deck.save)
+        return SimLink(field, self._uri.partition("?")[0], has_neighbour=has_neighbour)
+
+    def _tearing(self) -> Mishap | None:
+        strike = self._options.tear
+        return None if strike is None else Mishap(strike.at, strike.tear(self._deck.seed), leaves=True)
+
+    def _killing(self) -> Mishap | None:
+        strike = self._options.kill
+        if strike is None or strike.at <= self.exchanges:
+            return None
+        return Mishap(strike.at - self.exchanges, strike.tear(self._deck.seed), kill=os.getpid())
+
+    def _put_aside(self) -> None:
+        """The desk is through with the card. One that was torn away stays in hand and comes again."""
+        link, self._link = self._link, None
+        if link is None:
+            return
+        self._earlier_exchanges += _exchanges(link)
+        if link.was_torn_away and self._options.fault is not Fault.VANISH:
+            self._comes_again = link.card
+        else:
+            link.release()
+            self._deck.put_aside(link.card)
+
+
+def open_sim(uri: str) -> SimReader:
+    """Open `sim:CHIP?options`.
+
+    :raises WrongCall: the chip or an option is not known, or a value cannot be used
+    """
+    return SimReader(uri, parse_sim(uri))
+
+
+def parse_sim(uri: str) -> SimOptions:
+    """Read a `sim:` URI.
+
+    :raises WrongCall: the chip or an option is not known, or a value cannot be used
+    """
+    chip, _, query = uri.partition(":")[2].partition("?")
+    if chip not in CHIPS:
+        raise WrongCall(
+            f"there is no virtual chip {chip!r}", hint=f"write sim: and one of {', '.join(CHIPS)}"
+        )
+    options = SimOptions(chip)
+    for item in filter(None, query.split("&")):
+        name, _, value = item.partition("=")
+        options = _with_option(options, name, unquote(value))
+    if options.fault is not None and not can_have(chip, options.fault):
+        raise WrongCall(f"fault={options.fault} is not for {chip}", hint="take sim:ntag213")
+    if options.uid is not None and len(options.uid) != uid_size(chip):
+        raise WrongCall(
+            f"uid={options.uid.hex().upper()} has {len(options.uid)} bytes",
+            hint=f"a {chip} has a UID of {uid_size(chip)} bytes",
+        )
+    return options
+
+
+def _with_option(options: SimOptions, name: str, value: str) -> SimOptions:
+    if name not in _OPTIONS:
+        raise WrongCall(f"sim: knows no option {name!r}", hint=f"there are {', '.join(_OPTIONS)}")
+    read, form = _OPTIONS[name]
+    try:
+        changed: dict[str, Any] = {name: read(value)}
+        return replace(options, **changed)
+    except ValueError:
+        raise WrongCall(f"{name}={value} cannot be used", hint=f"write {name}={form}") from None
+
+
+def _file(text: str) -> Path:
+    if not text:
+        raise ValueError(text)
+    return Path(text)
+
+
+def _strike(mode: TornMode) -> Callable[[str], Strike]:
+    return lambda text: parse_strike(text, mode)
+
+
+def _exchanges(link: SimLink | None) -> int:
+    return link.exchanges + link.field_restarts if link else 0
+
+
+_MODES = "|".join(TornMode)
+_OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
+    "count": (whole_number, "3"),
+    "seed": (whole_number, "1"),
+    "uid": (bytes.fromhex, "04E10CDA993C80"),
+    "deck": (_file, "cards.json"),
+    "start": (whole_number, "0"),
+    "end": (End, "|".join(End)),
+    "tear": (_strike(TornMode.ERASED), f"7, or 7:MODE with MODE one of {_MODES}"),
+    "kill": (_strike(TornMode.BEFORE), f"7, or 7:MODE with MODE one of {_MODES}"),
+    "fault": (Fault, "|".join(Fault)),
+}
+"""How each option is read, and how it is written."""
