@@ -1,1 +1,4 @@
-"""The local record of every card, token, partner and event."""
+"""The station's memory: cards, tokens, partners, what each partner is owed, and the audit log.
+
+`store.opening` is the door. SQLModel and SQLAlchemy stay behind this package.
+"""

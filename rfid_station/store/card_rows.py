@@ -1,0 +1,66 @@
+"""Cards between the tables and `domain.card`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, bindparam, select
+
+from rfid_station.domain.card import Card, CardState, Driver, Reason
+from rfid_station.domain.contract_id import parse_contract_id
+from rfid_station.domain.uid import CardUid
+from rfid_station.errors import WrongCall
+from rfid_station.store.tables import IS_LIVING, card, driver
+
+CARDS = select(card, driver.c.name, driver.c.reference, driver.c.fleet, driver.c.language).select_from(
+    card.outerjoin(driver)
+)
+LIVING_WITH_UID = CARDS.where(card.c.uid == bindparam("uid"), IS_LIVING)
+LIVING_FOR_LINE = CARDS.where(card.c.order_line == bindparam("line"), IS_LIVING)
+_BY_ID = CARDS.where(card.c.id == bindparam("card_id"))
+
+
+def subject_of(card_id: int) -> str:
+    """What the audit log calls a card."""
+    return f"card:{card_id}"
+
+
+def card_of(row: Row[Any]) -> Card:
+    """A card from a row of `CARDS`."""
+    return Card(
+        id=row.id,
+        uid=CardUid(bytes.fromhex(row.uid)),
+        chip=row.chip,
+        profile=row.profile,
+        state=CardState(row.state),
+        reason=Reason(row.reason) if row.reason else None,
+        contract_id=parse_contract_id(row.contract_id),
+        visual_number=row.visual_number,
+        alias=row.alias,
+        order_line=row.order_line,
+        driver=_driver_of(row),
+        changed_at=row.changed_at,
+    )
+
+
+def card_row(connection: Connection, card_id: int) -> Row[Any]:
+    """The row of one card.
+
+    :raises WrongCall: there is none
+    """
+    row = connection.execute(_BY_ID, {"card_id": card_id}).one_or_none()
+    if row is None:
+        raise WrongCall(f"there is no card with id {card_id}", hint="rfid-station card list")
+    return row
+
+
+def first_card(connection: Connection, query: Select[Any], **wanted: str) -> Card | None:
+    """The one card that a query finds, if there is one."""
+    row = connection.execute(query, wanted).first()
+    return card_of(row) if row else None
+
+
+def _driver_of(row: Row[Any]) -> Driver | None:
+    if row.driver_id is None:
+        return None
+    return Driver(name=row.name, reference=row.reference, fleet=row.fleet, language=row.language)

@@ -1,0 +1,319 @@
+"""Cards: reserved, written, registered, moved, found. Each change is one transaction with its audit event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+
+from rfid_station.domain.actor import Actor
+from rfid_station.domain.card import Card, CardState, Driver, Reason, check_move
+from rfid_station.domain.contract_id import ContractId
+from rfid_station.domain.uid import CardUid
+from rfid_station.domain.visual_number import bare
+from rfid_station.errors import Conflict, MoveNotAllowed
+from rfid_station.store.audit import events_of
+from rfid_station.store.card_rows import (
+    CARDS,
+    LIVING_FOR_LINE,
+    LIVING_WITH_UID,
+    card_of,
+    card_row,
+    first_card,
+    subject_of,
+)
+from rfid_station.store.chain import Event
+from rfid_station.store.engine import Database
+from rfid_station.store.ledger import Ledger, booking
+from rfid_station.store.search import find_cards, search_text
+from rfid_station.store.tables import card, driver
+from rfid_station.store.token_rows import TokenOf, tell
+
+MOST_DRAWS = 100
+"""How often a number is drawn again because it is taken, before the pattern counts as full."""
+
+
+_NUMBERS = (card.c.contract_id, card.c.visual_bare, card.c.alias)
+_WITH_NUMBER = select(*_NUMBERS).where(or_(*(column == bindparam(column.name) for column in _NUMBERS)))
+_INSERT_CARD = insert(card).returning(card.c.id)
+_INSERT_DRIVER = insert(driver).returning(driver.c.id)
+_MOVE = update(card).where(card.c.id == bindparam("card_id"))
+
+
+class Cards:
+    """The cards of the store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def reserve(
+        self,
+        *,
+        uid: CardUid,
+        chip: str,
+        profile: str,
+        order_line: str | None,
+        driver: Driver | None,
+        draw_visual: Callable[[], str],
+        contract_of: Callable[[int], ContractId],
+        draw_alias: Callable[[], str],
+        actor: Actor,
+    ) -> Card:
+        """Take a contract, a visual number and an alias for a card that nobody has touched yet.
+
+        `contract_of` is called first, with the next number that no contract has had. A number that
+        is taken is drawn again.
+
+        :raises Conflict: the UID or the order line belongs to another card, or no number is free
+        """
+        with booking(self._database, actor) as ledger:
+            _refuse_second(ledger.connection, uid, order_line)
+            contract_id, visual_number, alias = _draw_numbers(ledger, contract_of, draw_visual, draw_alias)
+            reserved = Card(
+                id=0,
+                uid=uid,
+                chip=chip,
+                profile=profile,
+                state=CardState.RESERVED,
+                reason=None,
+                contract_id=contract_id,
+                visual_number=visual_number,
+                alias=alias,
+                order_line=order_line,
+                driver=driver,
+                changed_at=ledger.at,
+            )
+            reserved = replace(reserved, id=_insert(ledger, reserved))
+            note = {"uid": uid.masked, "chip": chip, "profile": profile, "order_line": order_line}
+            _note(ledger, reserved, note)
+            return reserved
+
+    def begin_encoding(self, card_id: int, plan_digest: str, actor: Actor) -> Card:
+        """Write down that a card is about to be written, and by which plan. Saying it twice changes nothing.
+
+        :raises MoveNotAllowed: the card is neither reserved nor being encoded
+        """
+        with booking(self._database, actor) as ledger:
+            row = card_row(ledger.connection, card_id)
+            now = card_of(row)
+            if now.state is CardState.ENCODING and row.plan_digest == plan_digest:
+                return now
+            if now.state is not CardState.ENCODING:
+                check_move(now, CardState.ENCODING, actor.role, None)
+            encoding = _moved(ledger, now, CardState.ENCODING, None, plan_digest=plan_digest)
+            _note(ledger, encoding, {"plan": plan_digest})
+            return encoding
+
+    def register(self, card_id: int, *, token_of: TokenOf, activate: bool, actor: Actor) -> Card:
+        """Turn a written card into a token that partners are owed. A second call changes nothing.
+
+        :raises MoveNotAllowed: the card is spoiled, or the actor may not do this
+        """
+        with booking(self._database, actor) as ledger:
+            found = card_of(card_row(ledger.connection, card_id))
+            if not found.state.is_unfinished and found.state is not CardState.SPOILED:
+                return found
+            steps = [CardState.ISSUED, CardState.ACTIVE] if activate else [CardState.ISSUED]
+            registered = found
+            for state in steps:
+                check_move(registered, state, actor.role, None)
+                registered = replace(registered, state=state)
+                _note(ledger, registered)
+            registered = _moved(ledger, registered, steps[-1], None)
+            tell(ledger, registered, token_of)
+            return registered
+
+    def move(
+        self, card_id: int, to: CardState, reason: Reason | None, actor: Actor, token_of: TokenOf
+    ) -> Card:
+        """Change a card's state, its token, and what partners are owed.
+
+        :raises MoveNotAllowed: the life of a card has no such move, or not for this role
+        :raises WrongCall: the move takes another reason
+        """
+        with booking(self._database, actor) as ledger:
+            before = card_of(card_row(ledger.connection, card_id))
+            _refuse_unwritten(before, to)
+            check_move(before, to, actor.role, reason)
+            after = _moved(ledger, before, to, reason)
+            _note(ledger, after, {"was": before.state, "reason": reason})
+            if not before.state.is_unfinished:
+                tell(ledger, after, token_of)
+            return after
+
+    def living(self, uid: CardUid) -> Card | None:
+        """The card that holds a UID: any but a spoiled one."""
+        with self._database.read() as connection:
+            return first_card(connection, LIVING_WITH_UID, uid=uid.hex)
+
+    def unfinished(self, uid: CardUid) -> Card | None:
+        """The card with this UID that was begun and neither registered nor given up."""
+        found = self.living(uid)
+        return found if found and found.state.is_unfinished else None
+
+    def by_id(self, card_id: int) -> Card:
+        """One card.
+
+        :raises WrongCall: there is none with this id
+        """
+        with self._database.read() as connection:
+            return card_of(card_row(connection, card_id))
+
+    def by_order_line(self, line: str) -> Card | None:
+        """The card made for an order line, spoiled ones apart."""
+        with self._database.read() as connection:
+            return first_card(connection, LIVING_FOR_LINE, line=line)
+
+    def plan_digest(self, card_id: int) -> str | None:
+        """The plan that was written down before the card was touched, if one was.
+
+        :raises WrongCall: there is no such card
+        """
+        with self._database.read() as connection:
+            digest: str | None = card_row(connection, card_id).plan_digest
+            return digest
+
+    def search(self, text: str) -> list[Card]:
+        """Every card a text may mean, the most literal reading first.
+
+        It may be a visual number, a contract id, a UID in any writing, an alias or a card's whole
+        link, or a part of a driver's name or reference.
+        """
+        with self._database.read() as connection:
+            return find_cards(connection, text)
+
+    def listing(
+        self, *, state: CardState | None = None, fleet: str | None = None, limit: int | None = None
+    ) -> list[Card]:
+        """Cards in the order in which they were reserved; with a limit only the newest so many."""
+        query = CARDS.order_by(card.c.id.desc()).limit(limit)
+        if state is not None:
+            query = query.where(card.c.state == state.value)
+        if fleet is not None:
+            query = query.where(driver.c.fleet == fleet)
+        with self._database.read() as connection:
+            return [card_of(row) for row in connection.execute(query)][::-1]
+
+    def counts(self) -> dict[CardState, int]:
+        """How many cards are in each state, in the order of a card's life; zeros included."""
+        query = select(card.c.state, func.count().label("cards")).group_by(card.c.state)
+        with self._database.read() as connection:
+            counted: dict[str, int] = {row.state: row.cards for row in connection.execute(query)}
+        return {state: counted.get(state.value, 0) for state in CardState}
+
+    def history(self, card_id: int) -> list[Event]:
+        """What happened to a card, oldest first.
+
+        :raises WrongCall: there is no such card
+        """
+        with self._database.read() as connection:
+            card_row(connection, card_id)
+            return events_of(connection, subject_of(card_id))
+
+
+def _refuse_second(connection: Connection, uid: CardUid, order_line: str | None) -> None:
+    """Let a card pass whose UID and order line no living card has.
+
+    :raises Conflict: one of the two belongs to another card
+    """
+    _refuse_rival(first_card(connection, LIVING_WITH_UID, uid=uid.hex), f"UID {uid.masked}")
+    if order_line is not None:
+        rival = first_card(connection, LIVING_FOR_LINE, line=order_line)
+        _refuse_rival(rival, f"order line {order_line}")
+
+
+def _refuse_rival(rival: Card | None, shared: str) -> None:
+    if rival is not None:
+        raise Conflict(
+            f"{shared} belongs to card {rival.visual_number}, which is {rival.state}",
+            hint=f"rfid-station card show {rival.visual_number}",
+        )
+
+
+def _draw_numbers(
+    ledger: Ledger,
+    contract_of: Callable[[int], ContractId],
+    draw_visual: Callable[[], str],
+    draw_alias: Callable[[], str],
+) -> tuple[ContractId, str, str]:
+    """A contract, a visual number and an alias that no card has ever had.
+
+    :raises Conflict: what is drawn is always taken
+    """
+    contract_id = contract_of(ledger.next_contract())
+    visual_number, alias = draw_visual(), draw_alias()
+    for _ in range(MOST_DRAWS):
+        wanted = {"contract_id": contract_id.compact, "visual_bare": bare(visual_number), "alias": alias}
+        taken = _taken(ledger.connection, wanted)
+        if not taken:
+            return contract_id, visual_number, alias
+        if "contract_id" in taken:
+            contract_id = contract_of(ledger.next_contract())
+        if "visual_bare" in taken:
+            visual_number = draw_visual()
+        if "alias" in taken:
+            alias = draw_alias()
+    raise Conflict(
+        f"no free number was found in {MOST_DRAWS} draws; the last was {visual_number} for {contract_id}",
+        hint="give desk.visual_number one # more in station.toml",
+    )
+
+
+def _taken(connection: Connection, wanted: Mapping[str, str]) -> set[str]:
+    """Which of the wanted numbers some card, living or not, already has."""
+    rows = connection.execute(_WITH_NUMBER, wanted).mappings().all()
+    return {name for name, value in wanted.items() if any(row[name] == value for row in rows)}
+
+
+def _insert(ledger: Ledger, new: Card) -> int:
+    values = {
+        "uid": new.uid.hex,
+        "chip": new.chip,
+        "profile": new.profile,
+        "state": new.state.value,
+        "contract_id": new.contract_id.compact,
+        "visual_number": new.visual_number,
+        "visual_bare": bare(new.visual_number),
+        "alias": new.alias,
+        "order_line": new.order_line,
+        "driver_id": _insert_driver(ledger.connection, new.driver) if new.driver else None,
+        "created_at": ledger.at,
+        "changed_at": ledger.at,
+    }
+    return int(ledger.connection.execute(_INSERT_CARD, values).scalar_one())
+
+
+def _insert_driver(connection: Connection, whom: Driver) -> int:
+    values = {
+        "name": whom.name,
+        "reference": whom.reference,
+        "fleet": whom.fleet,
+        "language": whom.language,
+        "search_text": search_text(whom),
+    }
+    return int(connection.execute(_INSERT_DRIVER, values).scalar_one())
+
+
+def _refuse_unwritten(unfinished: Card, to: CardState) -> None:
+    """Let an unfinished card be given up, and nothing else: `register` is the way to issue it.
+
+    :raises MoveNotAllowed: the card was to move on unwritten
+    """
+    if unfinished.state.is_unfinished and to is not CardState.SPOILED:
+        raise MoveNotAllowed(
+            f"card {unfinished.visual_number} is {unfinished.state}: it was never finished",
+            hint="tap it again in `rfid-station card issue`",
+        )
+
+
+def _moved(ledger: Ledger, before: Card, to: CardState, reason: Reason | None, **columns: str) -> Card:
+    after = replace(before, state=to, reason=reason, changed_at=ledger.at)
+    values = {"state": to.value, "reason": reason, "changed_at": ledger.at, **columns}
+    ledger.connection.execute(_MOVE, {"card_id": before.id, **values})
+    return after
+
+
+def _note(ledger: Ledger, now: Card, data: Mapping[str, object] | None = None) -> None:
+    """Witness the state a card has come to."""
+    ledger.note(f"card.{now.state}", subject_of(now.id), visual_number=now.visual_number, **(data or {}))

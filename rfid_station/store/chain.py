@@ -1,0 +1,70 @@
+"""The audit chain: what an event is, and the hash that ties it to the one before. Pure.
+
+The hash of an event is the SHA-256, in lower-case hexadecimal, over the ASCII bytes of the JSON array
+
+    [seq, at, actor, role, action, subject, data, previous_hash]
+
+written without spaces and with every character beyond ASCII escaped. `seq` is a number from 1 without
+gaps, everything else a string exactly as it is stored: `at` as `2026-11-22T06:44:00.000000Z`, `data` as
+its own JSON text with sorted keys and without spaces. The first event's `previous_hash` is 64 zeros.
+
+The chain shows every change that is not followed by a new computation of all later hashes *and* of the
+end that the row `meta` keeps. Against somebody who does all that, note the last hash somewhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from rfid_station.domain.actor import Actor
+
+START = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of the audit log."""
+
+    seq: int
+    at: datetime
+    actor: Actor
+    action: str
+    """What happened, as `card.issued` or `token.proven`."""
+    subject: str
+    """What it happened to, as `card:17` or `partner:gireve`."""
+    data: Mapping[str, object]
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainReport:
+    """Whether the audit log is whole; if not, the first event that shows it and how."""
+
+    events: int
+    """How many events hang together, counted from the first."""
+    head: str
+    """The hash of the last one of them."""
+    broken_at: int | None = None
+    why: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """No event is missing, moved or changed."""
+        return self.broken_at is None
+
+
+def canonical_json(value: object) -> str:
+    """JSON in the one way that hashes are computed over."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def event_hash(
+    *, seq: int, at: str, actor: str, role: str, action: str, subject: str, data: str, previous_hash: str
+) -> str:
+    """The hash of an event, from its stored texts."""
+    fields = [seq, at, actor, role, action, subject, data, previous_hash]
+    return hashlib.sha256(canonical_json(fields).encode("ascii")).hexdigest()

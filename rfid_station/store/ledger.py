@@ -1,0 +1,102 @@
+"""One change of the store: whoever changes anything books it here, and it is numbered and witnessed.
+
+The row `meta` holds the counters and the end of the audit chain. It is read under the lock that the
+transaction keeps until it commits, so numbers become visible in the order in which they were given out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from rfid_station.domain.actor import Actor
+from rfid_station.store.chain import canonical_json, event_hash
+from rfid_station.store.engine import Database
+from rfid_station.store.tables import event, meta, moment_text
+
+
+@dataclass(slots=True)
+class _Head:
+    revision: int
+    token_count: int
+    contract_count: int
+    event_count: int
+    event_hash: str
+
+
+_READ_HEAD = select(*(meta.c[field.name] for field in fields(_Head))).with_for_update()
+_KEEP_HEAD = update(meta)
+_ADD_EVENTS = insert(event)
+
+
+class Ledger:
+    """The change that is being made: its connection, who makes it, and when."""
+
+    def __init__(self, connection: Connection, actor: Actor, at: datetime) -> None:
+        self.connection = connection
+        self.actor = actor
+        self.at = at
+        self._known_head: _Head | None = None
+        self._events: list[dict[str, Any]] = []
+
+    def next_contract(self) -> int:
+        """A contract number that was never given out, counted from 1."""
+        self._head.contract_count += 1
+        return self._head.contract_count
+
+    def next_token(self) -> int:
+        """The place of a new token in the order of creation, counted from 1 without gaps."""
+        self._head.token_count += 1
+        return self._head.token_count
+
+    def next_revision(self) -> int:
+        """The number of a change that partners are to hear of."""
+        self._head.revision += 1
+        return self._head.revision
+
+    def note(self, action: str, subject: str, **data: object) -> None:
+        """Add an event to the audit log. `data` holds no UID, no name and no secret."""
+        head = self._head
+        head.event_count += 1
+        row: dict[str, Any] = {
+            "seq": head.event_count,
+            "actor": self.actor.name,
+            "role": str(self.actor.role),
+            "action": action,
+            "subject": subject,
+            "data": canonical_json(data),
+            "previous_hash": head.event_hash,
+        }
+        head.event_hash = event_hash(**row, at=moment_text(self.at))
+        self._events.append({**row, "at": self.at, "hash": head.event_hash})
+
+    def settle(self) -> None:
+        """Write the events and the counters: the last thing before the commit."""
+        if self._events:
+            self.connection.execute(_ADD_EVENTS, self._events)
+        if self._known_head:
+            self.connection.execute(_KEEP_HEAD, asdict(self._known_head))
+
+    @property
+    def _head(self) -> _Head:
+        if self._known_head is None:
+            self._known_head = _Head(*self.connection.execute(_READ_HEAD).one())
+        return self._known_head
+
+
+@contextmanager
+def booking(database: Database, actor: Actor) -> Iterator[Ledger]:
+    """Change the store in one transaction, audit events included.
+
+    :raises DiskFull: there was no room; nothing was changed
+    :raises StoreError: the store cannot be used; nothing was changed
+    """
+    with database.write() as connection:
+        ledger = Ledger(connection, actor, database.clock())
+        yield ledger
+        ledger.settle()

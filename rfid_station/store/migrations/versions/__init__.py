@@ -1,0 +1,1 @@
+"""One file a version. A published one is never edited."""

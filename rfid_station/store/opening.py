@@ -1,0 +1,180 @@
+"""The door of the store: making one, opening one, and what is behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Connection, inspect, text
+
+from rfid_station.domain.actor import Actor
+from rfid_station.errors import Conflict, StoreError, StoreTooNew
+from rfid_station.store import migrations
+from rfid_station.store.address import path_of
+from rfid_station.store.audit import Audit
+from rfid_station.store.cards import Cards
+from rfid_station.store.engine import Clock, Database, utc_now
+from rfid_station.store.feed import Feed
+from rfid_station.store.ledger import Ledger
+from rfid_station.store.partners import Partners
+from rfid_station.store.prints import Prints
+from rfid_station.store.sqlite import broken_references, copy_into, create_file, table_names
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """An older store that was brought to this version when it was opened."""
+
+    before: str
+    after: str
+    backup: Path
+    """The store as it was."""
+
+
+class Store:
+    """An open store. May be used from several threads; ends with `close()` or a `with` block."""
+
+    def __init__(self, database: Database, migration: Migration | None = None) -> None:
+        self._database = database
+        self.migration = migration
+        """What opening changed, if it did."""
+        self.cards = Cards(database)
+        self.partners = Partners(database)
+        self.feed = Feed(database)
+        self.audit = Audit(database)
+        self.prints = Prints(database)
+
+    @property
+    def path(self) -> Path:
+        """The store's file."""
+        return self._database.path
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def create_store(url: str, *, actor: Actor, clock: Clock = utc_now) -> Store:
+    """Make a store: wholly, or not at all.
+
+    :raises Conflict: there is something at this place already
+    :raises DiskFull: there was no room; what is left behind is an empty file, which may be used again
+    :raises StoreError: it cannot be made
+    :raises WrongCall: the URL is not one of a SQLite file
+    """
+    path = path_of(url)
+    create_file(path)
+    _refuse_taken(path, table_names(path))
+    database = Database(path, clock)
+    try:
+        with database.write() as connection:
+            _refuse_taken(path, set(inspect(connection).get_table_names()))
+            migrations.upgrade(connection)
+            ledger = Ledger(connection, actor, clock())
+            ledger.note("store.created", "store")
+            ledger.settle()
+    except BaseException:
+        database.close()
+        raise
+    return Store(database)
+
+
+def open_store(url: str, *, clock: Clock = utc_now) -> Store:
+    """Open a store that exists. One of an older version is copied first, and then brought to this version.
+
+    :raises StoreTooNew: a newer version of this program wrote it
+    :raises StoreError: there is none, or it is damaged, or it cannot be read
+    :raises WrongCall: the URL is not one of a SQLite file
+    """
+    path = path_of(url)
+    if not path.is_file():
+        raise StoreError(f"there is no store at {path}", hint="rfid-station init")
+    if not _is_ours(table_names(path)):
+        raise StoreError(f"{path} is not a store of this program", hint="rfid-station init")
+    database = Database(path, clock)
+    try:
+        return Store(database, _bring_up_to_date(database))
+    except BaseException:
+        database.close()
+        raise
+
+
+def _bring_up_to_date(database: Database) -> Migration | None:
+    with database.read() as connection:
+        before = _version(connection, database.path)
+    if _is_newest(before, database.path):
+        return None
+    backup = database.path.with_name(
+        f"{database.path.name}.{before}.{database.clock():%Y%m%dT%H%M%S%f}.backup"
+    )
+    copy_into(database.path, backup)
+    with database.rebuild() as connection:
+        if not _is_newest(_version(connection, database.path), database.path):
+            migrations.upgrade(connection)
+            _refuse_broken(connection, backup)
+    return Migration(before, migrations.REVISIONS[-1], backup)
+
+
+def _is_newest(version: str, path: Path) -> bool:
+    """Whether there is nothing to migrate.
+
+    :raises StoreTooNew: this program does not know the version
+    """
+    newest = migrations.REVISIONS[-1]
+    if version not in migrations.REVISIONS:
+        raise StoreTooNew(
+            f"the store {path} has version {version}, and this program knows {newest} at most",
+            hint="install the newest rfid-station: pip install --upgrade rfid-station",
+        )
+    return version == newest
+
+
+def _version(connection: Connection, path: Path) -> str:
+    """Say which version wrote the store.
+
+    :raises StoreError: it does not say so itself
+    """
+    version = connection.execute(text(f"SELECT version_num FROM {migrations.VERSION_TABLE}")).scalar()  # noqa: S608
+    if version is None:
+        raise StoreError(
+            f"{path} is not a store of this program: it has no version", hint="rfid-station init"
+        )
+    return str(version)
+
+
+def _is_ours(tables: set[str]) -> bool:
+    return {migrations.VERSION_TABLE, "meta", "event"} <= tables
+
+
+def _refuse_taken(path: Path, tables: set[str]) -> None:
+    """Let a file pass that holds nothing.
+
+    :raises Conflict: there is something in it
+    """
+    if _is_ours(tables):
+        raise Conflict(f"there is a store at {path} already", hint="rfid-station doctor")
+    if tables:
+        raise Conflict(f"{path} is a database of another program", hint="set store.url to another file")
+
+
+def _refuse_broken(connection: Connection, backup: Path) -> None:
+    """Let a migration pass that leaves no row pointing nowhere.
+
+    :raises StoreError: it would
+    """
+    broken = broken_references(connection)
+    if broken:
+        raise StoreError(
+            f"the store cannot be brought to this version: {broken[0]}",
+            hint=f"nothing was changed; see {backup}",
+        )

@@ -1,0 +1,104 @@
+"""What must hold between the tables, and is looked for by `store check`.
+
+The database's own constraints forbid most of it. They are not believed here: an index may have
+been dropped, and a file edited by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Column, Connection, Select, Table, func, select
+
+from rfid_station.domain.card import CardState
+from rfid_station.store.chain import ChainReport
+from rfid_station.store.sqlite import weaknesses
+from rfid_station.store.tables import IS_LIVING, card, meta, parked, partner, token
+
+_WITHOUT_TOKEN = {CardState.RESERVED, CardState.ENCODING, CardState.SPOILED}
+_WITH_TOKEN = [state.value for state in CardState if state not in _WITHOUT_TOKEN]
+_UNFINISHED = [state.value for state in CardState if state.is_unfinished]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """The audit chain, and everything else that cannot be in a sound store, one line each."""
+
+    chain: ChainReport
+    findings: tuple[str, ...]
+
+    @property
+    def is_sound(self) -> bool:
+        """Nothing was found."""
+        return self.chain.is_whole and not self.findings
+
+
+def unsound(connection: Connection) -> Iterator[str]:
+    """What is wrong in a file that can be read through, beside the audit chain."""
+    yield from weaknesses(connection)
+    yield from _tokens_and_cards(connection)
+    yield from _repeated_numbers(connection)
+    yield from _counters(connection)
+    yield from _cursors(connection)
+
+
+def _tokens_and_cards(connection: Connection) -> Iterator[str]:
+    both = card.outerjoin(token, token.c.card_id == card.c.id)
+    pairs = select(card.c.visual_number, card.c.state).select_from(both)
+    for row in connection.execute(pairs.where(card.c.state.in_(_WITH_TOKEN), token.c.id.is_(None))):
+        yield f"card {row.visual_number} is {row.state} and has no token"
+    for row in connection.execute(pairs.where(card.c.state.in_(_UNFINISHED), token.c.id.is_not(None))):
+        yield f"card {row.visual_number} is {row.state} and has a token already"
+    wrongly_valid = token.c.valid != (card.c.state == CardState.ACTIVE.value)
+    for row in connection.execute(pairs.where(wrongly_valid)):
+        yield f"the token of card {row.visual_number} says the wrong thing: the card is {row.state}"
+    for column in ("uid", "contract_id", "visual_number"):
+        for row in connection.execute(pairs.where(token.c[column] != card.c[column])):
+            yield f"card {row.visual_number} and its token differ in {column}"
+
+
+def _repeated_numbers(connection: Connection) -> Iterator[str]:
+    unique: list[Column[str]] = [card.c.visual_bare, card.c.contract_id, card.c.alias]
+    for column in (*unique, token.c.revision, token.c.created_seq, token.c.card_id):
+        for value in connection.execute(_repeated(column)).scalars():
+            yield f"{column.name} {value} is in table {column.table.name} more than once"
+    for column in (card.c.uid, card.c.order_line):
+        for _ in connection.execute(_repeated(column).where(IS_LIVING, column.is_not(None))).scalars():
+            yield f"two cards that are not spoiled have the same {column.name}"
+
+
+def _repeated(column: Column[str]) -> Select[str]:
+    return select(column).group_by(column).having(func.count() > 1)
+
+
+def _counters(connection: Connection) -> Iterator[str]:
+    kept = connection.execute(select(meta)).one_or_none()
+    if kept is None:
+        yield "the row with the counters is gone"
+        return
+    newest = connection.execute(select(func.coalesce(func.max(token.c.revision), 0))).scalar_one()
+    if newest > kept.revision:
+        yield f"a token has revision {newest}, and only {kept.revision} were given out"
+    tokens = _count(connection, token)
+    if tokens != kept.token_count:
+        yield f"there are {tokens} tokens, and {kept.token_count} were created"
+    cards = _count(connection, card)
+    if cards > kept.contract_count:
+        yield f"there are {cards} cards, and only {kept.contract_count} contract numbers were given out"
+
+
+def _count(connection: Connection, table: Table) -> int:
+    return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def _cursors(connection: Connection) -> Iterator[str]:
+    head = select(meta.c.revision).scalar_subquery()
+    for lane in (partner.c.bulk_cursor, partner.c.urgent_cursor):
+        for name, cursor in connection.execute(select(partner.c.name, lane).where(lane > head)):
+            yield f"partner {name} is at revision {cursor}, which does not exist yet"
+    ahead = (
+        select(partner.c.name, parked.c.revision).join_from(parked, partner).where(parked.c.revision > head)
+    )
+    for name, revision in connection.execute(ahead):
+        yield f"a token is parked for partner {name} at revision {revision}, which does not exist yet"

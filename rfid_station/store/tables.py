@@ -1,0 +1,267 @@
+"""The tables, and nothing but the tables: rows hold text and numbers, `domain` gives them meaning.
+
+SQLModel declares them; queries speak SQLAlchemy Core on the `Table` objects at the end, which costs
+a fifth of a session per card. Every change here needs a migration (a test compares the two).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    literal_column,
+)
+from sqlalchemy.orm import registry
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+
+IS_LIVING: ColumnElement[bool] = literal_column("state != 'spoiled'")
+"""Which cards hold their UID and order line. Queries must say it in these words to use the indexes."""
+
+IS_URGENT: ColumnElement[bool] = literal_column("urgent IS true")
+
+METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+Long = BigInteger().with_variant(Integer(), "sqlite")
+"""Counts that never end. SQLite's INTEGER has 64 bits, and only that one is a row's own number."""
+
+
+class Moment(TypeDecorator[datetime]):
+    """An instant as text of one width, in UTC with microseconds: `2026-11-22T06:44:00.000000Z`.
+
+    Sorts as it reads, in every database.
+    """
+
+    impl = String(27)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Write an instant."""
+        return None if value is None else moment_text(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Read an instant."""
+        return None if value is None else datetime.fromisoformat(value)
+
+
+def moment_text(value: datetime) -> str:
+    """An instant as the store writes it. A time without a zone is nobody's time, and a mistake here."""
+    if value.tzinfo is None:
+        raise ValueError(f"{value} has no time zone")
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+class _Row(SQLModel, registry=registry(metadata=METADATA)):
+    """What all tables share: the metadata with its names for constraints."""
+
+
+class MetaRow(_Row, table=True):
+    """The one row that every writer locks: counters, and the end of the audit chain."""
+
+    __tablename__: ClassVar[str] = "meta"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: int = Field(primary_key=True)
+    revision: int = Field(sa_type=Long)
+    """Of the newest change that partners are to hear of."""
+    token_count: int = Field(sa_type=Long)
+    contract_count: int = Field(sa_type=Long)
+    event_count: int = Field(sa_type=Long)
+    event_hash: str = Field(sa_type=String(64))
+
+
+class DriverRow(_Row, table=True):
+    """A person, kept apart from cards and events so that they can be forgotten."""
+
+    __tablename__: ClassVar[str] = "driver"
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str
+    reference: str
+    fleet: str = Field(index=True)
+    language: str | None
+    search_text: str
+    """Name and reference, case-folded: databases disagree about the case of letters beyond ASCII."""
+
+
+class CardRow(_Row, table=True):
+    """One piece of plastic. Numbers are used once for ever; a UID and an order line by one living card."""
+
+    __tablename__: ClassVar[str] = "card"
+    __table_args__ = (
+        Index("uq_card_living_uid", "uid", unique=True, sqlite_where=IS_LIVING, postgresql_where=IS_LIVING),
+        Index(
+            "uq_card_living_order_line",
+            "order_line",
+            unique=True,
+            sqlite_where=IS_LIVING,
+            postgresql_where=IS_LIVING,
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    uid: str = Field(sa_type=String(20), index=True)
+    """Upper-case hexadecimal."""
+    chip: str
+    profile: str
+    state: str = Field(index=True)
+    reason: str | None
+    contract_id: str = Field(sa_type=String(14), unique=True)
+    """Without separators and check digit; its length tells the form."""
+    visual_number: str
+    visual_bare: str = Field(unique=True)
+    """The visual number as numbers are compared."""
+    alias: str = Field(unique=True)
+    order_line: str | None
+    driver_id: int | None = Field(foreign_key="driver.id", index=True)
+    plan_digest: str | None
+    """Of the plan that the card was, or is to be, written by."""
+    created_at: datetime = Field(sa_type=Moment)
+    changed_at: datetime = Field(sa_type=Moment)
+
+
+class TokenRow(_Row, table=True):
+    """What partners are told about a card, in its newest state only."""
+
+    __tablename__: ClassVar[str] = "token"
+    __table_args__ = (
+        Index("uq_token_uid_type", "uid", "type", unique=True),
+        Index("ix_token_urgent_revision", "revision", sqlite_where=IS_URGENT, postgresql_where=IS_URGENT),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    card_id: int = Field(foreign_key="card.id", unique=True)
+    created_seq: int = Field(sa_type=Long, unique=True)
+    """Dense, in order of creation: tokens are never deleted."""
+    revision: int = Field(sa_type=Long, unique=True)
+    urgent: bool
+    type: str
+    uid: str = Field(sa_type=String(20))
+    country_code: str = Field(sa_type=String(2))
+    party_id: str = Field(sa_type=String(3))
+    contract_id: str = Field(sa_type=String(14))
+    visual_number: str
+    issuer: str
+    group_id: str | None
+    valid: bool
+    whitelist: str
+    language: str | None
+    last_updated: datetime = Field(sa_type=Moment)
+    """Whole seconds."""
+
+
+class PartnerRow(_Row, table=True):
+    """A charge point operator, its agreement, and how far it is in the feed."""
+
+    __tablename__: ClassVar[str] = "partner"
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    state: str
+    versions_url: str
+    client_token_ref: str
+    """Where the client token lies; never the token."""
+    connection: str | None = Field(sa_type=Text)
+    """JSON of `domain.partner.Connection`."""
+    since: date | None
+    until: date | None
+    whitelist: str | None
+    bulk_cursor: int = Field(sa_type=Long)
+    urgent_cursor: int = Field(sa_type=Long)
+
+
+class ServerTokenRow(_Row, table=True):
+    """A server token that lets a partner in, as its SHA-256. Two are valid while they rotate."""
+
+    __tablename__: ClassVar[str] = "server_token"
+
+    hash: str = Field(sa_type=String(64), primary_key=True)
+    partner_id: int = Field(foreign_key="partner.id", index=True)
+    is_new: bool
+    """Handed out in a handshake that has not ended."""
+
+
+class ParkedRow(_Row, table=True):
+    """The only thing stored per partner and token: what was refused, or ended ambiguously."""
+
+    __tablename__: ClassVar[str] = "parked"
+
+    partner_id: int = Field(foreign_key="partner.id", primary_key=True)
+    token_id: int = Field(foreign_key="token.id", primary_key=True)
+    revision: int = Field(sa_type=Long)
+    attempts: int
+    due_at: datetime = Field(sa_type=Moment)
+    must_verify: bool
+    error: str = Field(sa_type=Text)
+
+
+class EventRow(_Row, table=True):
+    """The audit log. Triggers refuse to change it; the hashes show when somebody did."""
+
+    __tablename__: ClassVar[str] = "event"
+    __table_args__ = (Index("ix_event_subject_seq", "subject", "seq"),)
+
+    seq: int = Field(sa_type=Long, primary_key=True)
+    at: datetime = Field(sa_type=Moment)
+    actor: str
+    role: str
+    action: str
+    subject: str
+    data: str = Field(sa_type=Text)
+    """Canonical JSON, as it went into the hash."""
+    previous_hash: str = Field(sa_type=String(64))
+    hash: str = Field(sa_type=String(64))
+
+
+class PrintJobRow(_Row, table=True):
+    """One file that went to a printer."""
+
+    __tablename__: ClassVar[str] = "print_job"
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = Field(sa_type=Moment)
+    actor: str
+    design: str
+    sheet: str
+    file_sha256: str = Field(sa_type=String(64))
+
+
+class PrintItemRow(_Row, table=True):
+    """One card on one sheet of a print job."""
+
+    __tablename__: ClassVar[str] = "print_item"
+
+    job_id: int = Field(foreign_key="print_job.id", primary_key=True)
+    sheet_number: int = Field(primary_key=True)
+    position: int = Field(primary_key=True)
+    card_id: int = Field(foreign_key="card.id", index=True)
+
+
+meta = METADATA.tables["meta"]
+driver = METADATA.tables["driver"]
+card = METADATA.tables["card"]
+token = METADATA.tables["token"]
+partner = METADATA.tables["partner"]
+server_token = METADATA.tables["server_token"]
+parked = METADATA.tables["parked"]
+event = METADATA.tables["event"]
+print_job = METADATA.tables["print_job"]
+print_item = METADATA.tables["print_item"]

@@ -1,0 +1,82 @@
+"""What other desks do at the same time: run in processes of their own, which may be killed."""
+
+from __future__ import annotations
+
+import os
+import threading
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+from store_world import ANN, SUE, issue, reserve, tell, uid, url_of
+
+from rfid_station.domain.card import CardState, Reason
+from rfid_station.errors import Conflict
+from rfid_station.store.opening import Store, create_store, open_store
+
+
+def reserve_at_once(path: Path, barrier: Barrier, answers: Connection, number: int, what: str) -> None:
+    """Meet the others, then want the same UID or the same order line as they do."""
+    with open_store(url_of(path)) as store:
+        barrier.wait(30)
+        try:
+            if what == "uid":
+                reserve(store, number, of=uid(7))
+            else:
+                reserve(store, number, order_line="fleet.csv:7")
+        except Conflict as conflict:
+            answers.send(conflict.message)
+        else:
+            answers.send("won")
+
+
+def create_at_once(path: Path, barrier: Barrier, answers: Connection) -> None:
+    barrier.wait(30)
+    try:
+        create_store(url_of(path), actor=ANN).close()
+    except Conflict:
+        answers.send("conflict")
+    else:
+        answers.send("won")
+
+
+def create_one(path: Path, ready: Connection) -> None:
+    ready.send(os.getpid())
+    create_store(url_of(path), actor=ANN).close()
+
+
+def write_much(path: Path, first: int, cards: int) -> None:
+    """Two threads of one desk: one issues cards, one blocks and frees them again."""
+    with open_store(url_of(path)) as store:
+        issued = [issue(store, first)]
+        other = threading.Thread(target=_move_to_and_fro, args=(store, issued, cards))
+        other.start()
+        for number in range(first + 1, first + cards):
+            issued.append(issue(store, number))
+        other.join()
+
+
+def _move_to_and_fro(store: Store, issued: list[object], times: int) -> None:
+    for turn in range(times):
+        card = issued[turn % len(issued)]
+        now = store.cards.by_id(card.id)
+        if now.state is CardState.ACTIVE:
+            store.cards.move(now.id, CardState.BLOCKED, Reason.LOST, SUE, tell)
+        else:
+            store.cards.move(now.id, CardState.ACTIVE, Reason.FOUND, SUE, tell)
+
+
+def issue_until_killed(path: Path, first: int, told: Connection) -> None:
+    """Issue one card after the other, and say what was promised by then."""
+    with open_store(url_of(path)) as store:
+        number = first
+        while True:
+            card = reserve(store, number, order_line=f"fleet.csv:{number}")
+            told.send((number, CardState.RESERVED))
+            store.cards.begin_encoding(card.id, "digest", ANN)
+            told.send((number, CardState.ENCODING))
+            store.cards.register(card.id, token_of=tell, activate=True, actor=ANN)
+            told.send((number, CardState.ACTIVE))
+            store.cards.move(card.id, CardState.BLOCKED, Reason.LOST, ANN, tell)
+            told.send((number, CardState.BLOCKED))
+            number += 1

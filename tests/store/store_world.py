@@ -1,0 +1,105 @@
+"""A small world around a store: who acts, what partners are told, and cards by number."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import event
+
+from rfid_station.domain.actor import Actor
+from rfid_station.domain.card import Card, Driver, Role
+from rfid_station.domain.contract_id import ContractId, own_contract_id
+from rfid_station.domain.token import Party, Token, Whitelist, token_of
+from rfid_station.domain.uid import CardUid
+from rfid_station.domain.visual_number import NumberPattern
+from rfid_station.store.opening import Store
+
+ANN = Actor("ann", Role.CLERK)
+SUE = Actor("sue", Role.SUPERVISOR)
+PATTERN = NumberPattern("EXM-####-####-@")
+START = datetime(2026, 11, 22, 8, 0, 0, 250_000, tzinfo=UTC)
+
+
+class Clock:
+    """Stands still until it is moved, forwards or back."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_by(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+def uid(number: int) -> CardUid:
+    return CardUid(b"\x04" + number.to_bytes(6, "big"))
+
+
+def contract(number: int) -> ContractId:
+    return own_contract_id("NL", "EXM", number)
+
+
+def tell(card: Card, at: datetime) -> Token:
+    return token_of(card, Party("NL", "EXM"), "Example Mobility", Whitelist.ALLOWED, at)
+
+
+def url_of(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+def drawn(*values: str) -> Callable[[], str]:
+    """Draws these values one after the other."""
+    return iter(values).__next__
+
+
+def reserve(
+    store: Store,
+    number: int,
+    *,
+    of: CardUid | None = None,
+    order_line: str | None = None,
+    driver: Driver | None = None,
+    actor: Actor = ANN,
+) -> Card:
+    return store.cards.reserve(
+        uid=of or uid(number),
+        chip="NTAG213",
+        profile="link",
+        order_line=order_line,
+        driver=driver,
+        draw_visual=lambda: PATTERN.render(number),
+        contract_of=contract,
+        draw_alias=lambda: f"alias-{number}",
+        actor=actor,
+    )
+
+
+def issue(store: Store, number: int, *, activate: bool = True, driver: Driver | None = None) -> Card:
+    card = reserve(store, number, order_line=f"fleet.csv:{number}", driver=driver)
+    store.cards.begin_encoding(card.id, "digest", ANN)
+    return store.cards.register(card.id, token_of=tell, activate=activate, actor=ANN)
+
+
+def do_not_wait(store: Store) -> None:
+    """Spare the tests the disk: what they kill is a program, not the power."""
+    engine = store._database._engine
+    engine.dispose()
+    event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
+
+
+def sql(path: Path, statement: str, *values: object) -> list[tuple[object, ...]]:
+    """Go past the store, as an attacker or an accident would."""
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=10)) as connection:
+        return connection.execute(statement, values).fetchall()
+
+
+def contents(path: Path) -> list[str]:
+    """Everything that is in the store, as text, in an order of its own."""
+    with closing(sqlite3.connect(path)) as connection:
+        return sorted(connection.iterdump())

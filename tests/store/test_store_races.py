@@ -1,0 +1,153 @@
+"""Several desks on one store."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pytest
+import store_workers
+from store_world import issue, reserve, uid, url_of
+
+from rfid_station.domain.card import Card
+from rfid_station.domain.feed import Lane
+from rfid_station.errors import Conflict
+from rfid_station.store.opening import Store, open_store
+
+DESKS = 3
+PROCESSES = get_context("forkserver")
+PROCESSES.set_forkserver_preload(["store_workers", "rfid_station.store.opening"])
+
+
+def finish(processes: list[BaseProcess]) -> None:
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+
+
+@pytest.mark.parametrize("what", ["uid", "line"])
+def test_of_several_desks_one_gets_the_card_and_the_others_hear_which(path: Path, what: str) -> None:
+    for attempt in range(2):
+        path_of_attempt = path.with_name(f"{attempt}.db")
+        path_of_attempt.write_bytes(path.read_bytes())
+        barrier = PROCESSES.Barrier(DESKS)
+        receiver, sender = PROCESSES.Pipe(duplex=False)
+        desks = [
+            PROCESSES.Process(
+                target=store_workers.reserve_at_once, args=(path_of_attempt, barrier, sender, 10 + desk, what)
+            )
+            for desk in range(DESKS)
+        ]
+        for desk in desks:
+            desk.start()
+        finish(desks)
+        answers = sorted(receiver.recv() for _ in desks)
+        with open_store(url_of(path_of_attempt)) as store:
+            (card,) = store.cards.listing()
+            assert store.audit.check().is_sound
+        assert answers.count("won") == 1
+        assert all(
+            f"belongs to card {card.visual_number}, which is reserved" in text for text in answers[:-1]
+        )
+
+
+@pytest.mark.parametrize("what", ["uid", "line"])
+def test_threads_of_one_desk_race_the_same_way(store: Store, what: str) -> None:
+    wishes: dict[str, Callable[[int], Card]] = {
+        "uid": lambda number: reserve(store, number, of=uid(7)),
+        "line": lambda number: reserve(store, number, order_line="fleet.csv:7"),
+    }
+    for _ in range(5):
+        outcomes = at_once(lambda number: wishes[what](number))
+        winners = [card for card in outcomes if isinstance(card, Card)]
+        losers = [error for error in outcomes if isinstance(error, Conflict)]
+        assert len(winners) + len(losers) == 4
+        assert len(winners) <= 1
+    assert len(store.cards.listing()) == 1
+
+
+def at_once(call: Callable[[int], Card]) -> list[object]:
+    barrier, outcomes = threading.Barrier(4), []
+
+    def run(number: int) -> None:
+        barrier.wait(30)
+        try:
+            outcomes.append(call(number))
+        except Exception as error:  # noqa: BLE001 - whatever comes is looked at by the test
+            outcomes.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return outcomes
+
+
+def test_of_several_inits_one_makes_the_store(tmp_path: Path) -> None:
+    for attempt in range(2):
+        path = tmp_path / f"{attempt}.db"
+        barrier = PROCESSES.Barrier(DESKS)
+        receiver, sender = PROCESSES.Pipe(duplex=False)
+        inits = [
+            PROCESSES.Process(target=store_workers.create_at_once, args=(path, barrier, sender))
+            for _ in range(DESKS)
+        ]
+        for init in inits:
+            init.start()
+        finish(inits)
+        assert sorted(receiver.recv() for _ in inits) == ["conflict"] * (DESKS - 1) + ["won"]
+        with open_store(url_of(path)) as store:
+            assert store.audit.check().is_sound
+            assert len(store.audit.events()) == 1
+
+
+def test_a_reader_misses_no_revision_of_several_writers(path: Path) -> None:
+    """What a lane does while two desks of two threads write: it must end with the newest of each token."""
+    cards = 12
+    writers = [
+        PROCESSES.Process(target=store_workers.write_much, args=(path, first, cards)) for first in (100, 200)
+    ]
+    for writer in writers:
+        writer.start()
+    cursor, seen, rounds = 0, {}, 0
+    with open_store(url_of(path)) as store:
+        while True:
+            at_work = any(writer.is_alive() for writer in writers)
+            batch = store.feed.changes_after(cursor, Lane.BULK, 3)
+            revisions = [change.revision for change in batch]
+            assert revisions == sorted(set(revisions))
+            assert all(revision > cursor for revision in revisions)
+            for change in batch:
+                earlier = seen.get(change.token_id)
+                assert earlier is None or earlier.token.last_updated < change.token.last_updated
+                seen[change.token_id] = change
+            cursor = max([cursor, *revisions])
+            rounds += bool(batch)
+            if not batch and not at_work:
+                break
+        finish(writers)
+        newest = {change.token_id: change for change in store.feed.changes_after(0, Lane.BULK, 1000)}
+        assert seen == newest
+        assert len(newest) == 2 * cards
+        assert cursor == 2 * cards + 2 * cards
+        assert store.audit.check().is_sound
+    assert rounds > 3
+
+
+def test_the_audit_chain_holds_with_several_writers(store: Store) -> None:
+    threads = [
+        threading.Thread(target=lambda desk: [issue(store, desk * 10 + n) for n in range(4)], args=(desk,))
+        for desk in range(1, 4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    check = store.audit.check()
+    assert check.is_sound
+    assert check.chain.events == 1 + 12 * 4
+    assert [change.revision for change in store.feed.changes_after(0, Lane.BULK, 100)] == list(range(1, 13))

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from store_world import ANN, Clock, contract, do_not_wait, issue, reserve, tell, url_of
+
+from rfid_station.domain.card import Card, CardState, Driver, Reason
+from rfid_station.domain.uid import CardUid
+from rfid_station.store.opening import Store, open_store
+
+DRIVERS = [
+    Driver("Jan de Vries", "P-17", "North"),
+    Driver("Zoë Ångström", "P-18", "North"),
+    Driver("Straße 100%", "A_B", "South"),
+    Driver("Ayşe Öztürk", "", ""),
+]
+UIDS = [
+    bytes.fromhex(text)
+    for text in ("04E10CDA993C80", "0412345678", "DEADBEEF", "01020304050607", "040A0B0C0D0E0F101112")
+]
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory, blank_store: Path) -> Store:
+    path = tmp_path_factory.mktemp("shelf") / "station.db"
+    path.write_bytes(blank_store.read_bytes())
+    store = open_store(url_of(path), clock=Clock())
+    do_not_wait(store)
+    for number, raw in enumerate(raw for raw in UIDS if len(raw) in (4, 7, 10)):
+        reserve(store, number + 1, of=CardUid(raw), driver=DRIVERS[number % len(DRIVERS)])
+    for number in range(5, 40):
+        issue(store, number * 211)
+    yield store
+    store.close()
+
+
+def only(store: Store, text: str) -> Card:
+    (card,) = store.cards.search(text)
+    return card
+
+
+SEPARATORS = ["", " ", "-", ":", "."]
+UID_WRITINGS: list[Callable[[CardUid], str]] = [
+    lambda uid: uid.hex,
+    lambda uid: uid.hex.lower(),
+    lambda uid: ":".join(uid.hex[n : n + 2] for n in range(0, len(uid.hex), 2)),
+    lambda uid: " ".join(uid.hex[n : n + 2].lower() for n in range(0, len(uid.hex), 2)),
+    lambda uid: uid.raw[::-1].hex().upper(),
+    lambda uid: str(int.from_bytes(uid.raw)),
+    lambda uid: str(int.from_bytes(uid.raw, "little")),
+    lambda uid: "000000" + uid.hex,
+    lambda uid: f"  {uid.hex}  ",
+]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_writing_of_any_number_finds_the_card_first(shelf: Store, data: st.DataObject) -> None:
+    card = data.draw(st.sampled_from(shelf.cards.listing()))
+    apart = data.draw(st.sampled_from(SEPARATORS))
+    change_case = data.draw(st.sampled_from([str.upper, str.lower, str]))
+    parts = str(card.contract_id).split("-")
+    writings = [
+        change_case(card.visual_number.replace("-", apart)),
+        change_case(apart.join(parts)),
+        change_case(apart.join(parts[:-1])),
+        change_case("*".join(parts)),
+        card.alias,
+        f"https://cards.example.com/c/{card.alias}",
+        f"https://cards.example.com/c/{card.alias}/?tap=1#x",
+        data.draw(st.sampled_from(UID_WRITINGS))(card.uid),
+    ]
+    assert shelf.cards.search(data.draw(st.sampled_from(writings)))[0] == card
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(max_size=300) | st.from_regex(r"[0-9A-F:. \-*%_/#@?]{0,80}", fullmatch=True))
+def test_any_text_at_all_is_answered(shelf: Store, text: str) -> None:
+    first = shelf.cards.search(text)
+    assert shelf.cards.search(text) == first
+    assert len({card.id for card in first}) == len(first)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   ",
+        "--",
+        "nobody",
+        "EXM-9999-9999-9",
+        "NL-EXM-C99999999",
+        "%_",
+        "\\",
+        "\udcff",
+        "http://[",
+        "1" * 5000,
+    ],
+)
+def test_what_finds_nothing(shelf: Store, text: str) -> None:
+    found = shelf.cards.search(text)
+    assert found == []
+
+
+def test_uid_as_readers_log_it(shelf: Store) -> None:
+    card = only(shelf, "04E10CDA993C80")
+    assert only(shelf, "8804E10CDA993C80") == card
+    assert only(shelf, "04E10C DA993C80".replace(" ", "")) == card
+    assert only(shelf, "DEADBEEF22").uid.hex == "DEADBEEF"
+
+
+def test_driver_by_part_of_name_and_reference_in_any_case(shelf: Store) -> None:
+    for text in ("vries", "JAN DE", "p-17"):
+        assert only(shelf, text).driver == DRIVERS[0]
+    for text in ("ÅNGSTRÖM", "zoë", "A\u030angstro\u0308m"):
+        assert only(shelf, text).driver == DRIVERS[1]
+    for text in ("STRASSE", "100%", "a_b", "%", "_"):
+        assert only(shelf, text).driver == DRIVERS[2]
+    assert only(shelf, "öztürk").driver == DRIVERS[3]
+
+
+def test_numbers_come_before_names(store: Store) -> None:
+    named = reserve(store, 1, driver=Driver("EXM-0000-0002-4"))
+    numbered = reserve(store, 2)
+    assert numbered.visual_number == "EXM-0000-0002-" + numbered.visual_number[-1]
+    looked_for = Driver(numbered.visual_number)
+    other = reserve(store, 3, driver=looked_for)
+    assert store.cards.search(numbered.visual_number)[0] == numbered
+    assert store.cards.search(numbered.visual_number)[-1] in (named, other)
+
+
+def test_literal_uid_comes_before_the_reversed_one(store: Store) -> None:
+    one, other = CardUid(bytes.fromhex("01020304")), CardUid(bytes.fromhex("04030201"))
+    first, second = reserve(store, 1, of=one), reserve(store, 2, of=other)
+    assert store.cards.search("01020304") == [first, second]
+    assert store.cards.search("04030201") == [second, first]
+
+
+def test_living_card_comes_before_the_spoiled_ones_with_its_uid(store: Store) -> None:
+    spoiled = []
+    for number in (1, 2):
+        card = reserve(store, number, of=CardUid(UIDS[0]))
+        spoiled.append(store.cards.move(card.id, CardState.SPOILED, Reason.DAMAGED, ANN, tell))
+    living = reserve(store, 3, of=CardUid(UIDS[0]))
+    assert store.cards.search(UIDS[0].hex()) == [living, spoiled[1], spoiled[0]]
+
+
+def test_a_din_id_finds_its_emi3_form(store: Store) -> None:
+    from store_world import drawn, uid
+
+    from rfid_station.domain.contract_id import parse_contract_id
+
+    din = parse_contract_id("NL-EXM-012345")
+    card = store.cards.reserve(
+        uid=uid(1),
+        chip="NTAG213",
+        profile="link",
+        order_line=None,
+        driver=None,
+        draw_visual=drawn("EXM-1"),
+        contract_of=lambda _: din.to_emi3(),
+        draw_alias=drawn("a"),
+        actor=ANN,
+    )
+    assert store.cards.search(str(din)) == store.cards.search("nl*exm*012345") == [card]
+    assert store.cards.search(str(contract(1))) == []
+
+
+def test_numbers_are_looked_up_by_index(store: Store) -> None:
+    statements: list[str] = []
+    from sqlalchemy import event
+
+    def keep(*args: object) -> None:
+        statements.append(str(args[2]))
+
+    event.listen(store._database._engine, "before_cursor_execute", keep)
+    store.cards.search("04E10CDA993C80")
+    store.cards.living(CardUid(UIDS[0]))
+    store.cards.by_order_line("x")
+    lookups = [text for text in statements if text.startswith("SELECT") and "search_text" not in text]
+    assert len(lookups) == 3
+    with store._database.read() as connection:
+        for text in lookups:
+            values = tuple("x" for _ in range(text.count("?")))
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values).all()
+            assert not [line for line in plan if re.match("SCAN (card|driver)", line[3])], plan
