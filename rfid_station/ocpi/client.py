@@ -1,0 +1,333 @@
+"""Calls to a partner, each judged: the only place that knows the HTTP library.
+
+A partner's misbehaviour never raises here; it becomes an `Answer` or an `Outcome`. Neither
+token nor header shows in any of them. Sources: OCPI 2.2.1 transport_and_format
+(authorization header, message routing, unique message IDs) and mod_tokens (Receiver Interface).
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import time
+import uuid
+from base64 import b64encode
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import cache
+from types import TracebackType
+from typing import Self
+
+import httpx2
+
+from rfid_station import __version__
+from rfid_station.domain.delivery import Outcome, Verdict
+from rfid_station.domain.partner import Connection
+from rfid_station.domain.token import Party, Token
+from rfid_station.errors import PartnerRefused, StationError, WrongCall
+from rfid_station.ocpi.answer import UNKNOWN_TOKEN, Answer, read_answer
+from rfid_station.ocpi.seen import seen
+from rfid_station.ocpi.wire.dialect import Dialect, dialect_of
+from rfid_station.ocpi.wire.v2_2_1 import only_object
+
+TIMEOUT_S = 10.0
+LARGEST_ANSWER = 1 << 20
+"""Bytes of an answer that are read at most."""
+MOST_REDIRECTS = 3
+_IDLE_S = 4.0
+"""Idle connections are given up a little before the 5 s after which common servers close them."""
+
+_BEFORE_SENDING = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.ProxyError,
+    httpx2.UnsupportedProtocol,
+)
+# Its traces quote what a partner sends, and that may be a token.
+logging.getLogger("httpcore2").setLevel(logging.WARNING)
+
+_LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+
+
+class TokenEncoding(StrEnum):
+    """How a credentials token stands in the header: as 2.2.1 says, or as some partners still want it."""
+
+    BASE64 = "base64"
+    CLEAR = "clear"
+
+
+def http_client(timeout_s: float = TIMEOUT_S) -> httpx2.Client:
+    """Open the HTTP client: verified TLS, kept connections, no redirects, loopback past any proxy."""
+    return httpx2.Client(
+        verify=_trust(),
+        timeout=timeout_s,
+        limits=httpx2.Limits(keepalive_expiry=_IDLE_S),
+        follow_redirects=False,
+        mounts=dict.fromkeys(_LOOPBACK),
+    )
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Whom we trust, read once: that takes longer than a dozen calls."""
+    return httpx2.create_ssl_context()
+
+
+def check_url(url: str, what: str) -> str:
+    """Let a URL pass that a credentials token may be sent to.
+
+    :raises WrongCall: it is not http or https with a host, or carries a user name
+    """
+    try:
+        parts = httpx2.URL(url)
+    except (httpx2.InvalidURL, TypeError) as broken:
+        raise WrongCall(f"{what} {seen(str(url))!r} is not a URL ({broken})", hint=_URL_HINT) from None
+    is_plain = url.isascii() and url.isprintable() and " " not in url and not parts.userinfo
+    if not (is_plain and parts.host and parts.scheme in ("http", "https")):
+        raise WrongCall(f"{what} {seen(url)!r} is not a plain http or https URL", hint=_URL_HINT)
+    return url
+
+
+_URL_HINT = "write it as https://cpo.example.com/ocpi/versions"
+
+
+class OcpiClient:
+    """Calls one partner with one client token. May be shared between threads.
+
+    :param client_token: what the partner gave us, in clear
+    :param from_party: who calls, for the routing headers of functional modules
+    :param to_party: who is called; None for open routing
+    :param secrets: what else must not show in any text, such as the server token of a handshake
+    :param http: an HTTP client to use; it is then the caller's to close
+    :raises WrongCall: the token is not 1 to 64 printable ASCII characters
+    """
+
+    def __init__(
+        self,
+        client_token: str,
+        from_party: Party | None = None,
+        to_party: Party | None = None,
+        *,
+        encoding: TokenEncoding = TokenEncoding.BASE64,
+        timeout_s: float = TIMEOUT_S,
+        secrets: tuple[str, ...] = (),
+        http: httpx2.Client | None = None,
+    ) -> None:
+        self._authorization = {"Authorization": f"Token {_in_header(client_token, encoding)}"}
+        self._routing = _routing_headers(from_party, to_party)
+        self._secrets = (client_token, *secrets)
+        self._timeout_s = timeout_s
+        self._own_http = http is None
+        self._http = http or http_client(timeout_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections, unless the HTTP client came from outside."""
+        if self._own_http:
+            self._http.close()
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        is_functional: bool = False,
+    ) -> Answer:
+        """Make one call and judge how it ended. Routing headers only go to functional modules.
+
+        A redirect is followed on the same scheme, host and port alone, so that the token never
+        leaves them; and only 307 and 308, which keep method and body.
+        """
+        headers = self._headers(is_functional)
+        start = url
+        for _ in range(MOST_REDIRECTS + 1):
+            headers["X-Request-ID"] = str(uuid.uuid4())
+            try:
+                http_status, answered, content = self._exchange(method, url, headers, body)
+            except httpx2.TransportError as trouble:
+                return Answer(self._unanswered(method, url, trouble))
+            target = answered.get("location")
+            if http_status not in (301, 302, 303, 307, 308) or target is None:
+                return self._judge(http_status, answered, content)
+            followed = _target(url, target) if http_status in (307, 308) else None
+            if followed is None:
+                return self._stopped(http_status, f"{start} redirects to {target}, which is not followed")
+            url = followed
+        return self._stopped(http_status, f"{start} redirects in a circle")
+
+    def _headers(self, is_functional: bool) -> dict[str, str]:
+        return {
+            **self._authorization,
+            **(self._routing if is_functional else {}),
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": f"rfid-station/{__version__}",
+            "X-Correlation-ID": str(uuid.uuid4()),
+        }
+
+    def _exchange(
+        self, method: str, url: str, headers: dict[str, str], body: Mapping[str, object] | None
+    ) -> tuple[int, httpx2.Headers, bytes | None]:
+        """One request and its whole answer; no content where that is larger than we read."""
+        deadline = time.monotonic() + self._timeout_s
+        with self._http.stream(
+            method, url, headers=headers, json=body, timeout=self._timeout_s, follow_redirects=False
+        ) as response:
+            content = bytearray()
+            for chunk in response.iter_raw():
+                content += chunk
+                if len(content) > LARGEST_ANSWER:
+                    return response.status_code, response.headers, None
+                if time.monotonic() > deadline:
+                    raise httpx2.ReadTimeout("the answer did not end in time")
+            return response.status_code, response.headers, bytes(content)
+
+    def _judge(self, http_status: int, answered: httpx2.Headers, content: bytes | None) -> Answer:
+        answer = read_answer(http_status, content or b"", answered.get("retry-after"), secrets=self._secrets)
+        if content is None:
+            detail = f"HTTP {http_status}, and more than {LARGEST_ANSWER} bytes, which is no OCPI answer"
+            return Answer(Outcome(answer.outcome.verdict, detail, answer.outcome.retry_after_s), http_status)
+        return answer
+
+    def _stopped(self, http_status: int, detail: str) -> Answer:
+        words = seen(f"HTTP {http_status}: {detail}", self._secrets, length=300)
+        return Answer(Outcome(Verdict.UNREACHABLE, words), http_status)
+
+    def _unanswered(self, method: str, url: str, trouble: httpx2.TransportError) -> Outcome:
+        """Nothing sent, or a question without consequences: unreachable. Otherwise nobody knows."""
+        harmless = isinstance(trouble, _BEFORE_SENDING) or method == "GET"
+        verdict = Verdict.UNREACHABLE if harmless else Verdict.AMBIGUOUS
+        parts = httpx2.URL(url)
+        place = f"{parts.scheme}://{parts.netloc.decode()}"
+        words = str(trouble) or type(trouble).__name__
+        if isinstance(trouble, httpx2.TimeoutException):
+            words = f"no answer within {self._timeout_s:g} s"
+        return Outcome(verdict, seen(f"{place}: {words}", self._secrets))
+
+
+class TokensReceiver:
+    """A partner's Tokens receiver: the calls that sync makes (OCPI 2.2.1 mod_tokens, Receiver Interface)."""
+
+    def __init__(self, client: OcpiClient, receiver_url: str, dialect: Dialect, party: Party) -> None:
+        self._client = client
+        self._receiver_url = receiver_url
+        self._dialect = dialect
+        self._party = party
+
+    def close(self) -> None:
+        """Close the connections to the partner."""
+        self._client.close()
+
+    def put(self, token: Token) -> Outcome:
+        """Create or replace the whole token there. A token that cannot be told is refused unsent."""
+        if token.party != self._party:
+            return Outcome(
+                Verdict.REFUSED, f"not sent: the token is of {token.party}, and {self._party} is registered"
+            )
+        try:
+            body = self._dialect.token_to_wire(token)
+        except StationError as impossible:
+            return Outcome(Verdict.REFUSED, f"not sent: {impossible}")
+        url = self._dialect.url_of_token(self._receiver_url, token)
+        return self._client.call("PUT", url, body, is_functional=True).outcome
+
+    def prove(self, token: Token) -> tuple[Outcome, list[str] | None]:
+        """Ask what the partner holds. An empty list: exactly this token. Otherwise the differences by name.
+
+        None when the outcome is no acknowledgement. Not knowing the token is an answer, and a difference.
+        """
+        url = self._dialect.url_of_token(self._receiver_url, token)
+        answer = self._client.call("GET", url, is_functional=True)
+        if answer.http_status == 404 or (answer.http_status == 200 and answer.status_code == UNKNOWN_TOKEN):
+            return Outcome(Verdict.ACKNOWLEDGED, answer.outcome.detail), ["unknown there"]
+        if not answer.is_acknowledged:
+            return answer.outcome, None
+        return self._compare(token, answer)
+
+    def _compare(self, token: Token, answer: Answer) -> tuple[Outcome, list[str] | None]:
+        held = only_object(answer.data)
+        if held is None or held == []:
+            return answer.outcome, ["unknown there"]
+        if not isinstance(held, dict):
+            detail = seen(f"{answer.outcome.detail}, but data is not one token: {held!r}")
+            return Outcome(Verdict.REFUSED, detail), None
+        try:
+            found = self._dialect.differences(token, held)
+        except StationError as impossible:
+            return Outcome(Verdict.REFUSED, f"not comparable: {impossible}"), None
+        return answer.outcome, [seen(difference) for difference in found]
+
+
+def open_receiver(
+    connection: Connection,
+    client_token: str,
+    party: Party,
+    *,
+    encoding: TokenEncoding = TokenEncoding.BASE64,
+    timeout_s: float = TIMEOUT_S,
+    http: httpx2.Client | None = None,
+) -> TokensReceiver:
+    """Open the Tokens receiver of a connected partner. Sends nothing yet.
+
+    :param party: who we are towards this partner; tokens of other parties are not sent
+    :raises PartnerRefused: the partner has no such endpoint, or speaks a version that we do not
+    :raises WrongCall: the client token or the URL cannot be used
+    """
+    url = connection.url_of("tokens", "RECEIVER")
+    if url is None:
+        listed = ", ".join(f"{e.identifier} {e.role}" for e in connection.endpoints) or "nothing"
+        raise PartnerRefused(
+            f"the partner offers no tokens RECEIVER, but {seen(listed)}",
+            hint="ask the partner to receive tokens, then connect again",
+        )
+    to_party = connection.parties[0] if connection.parties else None
+    client = OcpiClient(client_token, party, to_party, encoding=encoding, timeout_s=timeout_s, http=http)
+    return TokensReceiver(client, check_url(url, "tokens URL"), dialect_of(connection.version), party)
+
+
+def check_token(token: str, what: str) -> str:
+    """Let a credentials token pass that fits a header; it is not shown.
+
+    :raises WrongCall: it is not 1 to 64 printable ASCII characters (OCPI 2.2.1 credentials)
+    """
+    if not (0 < len(token) <= 64 and all("!" <= sign <= "~" for sign in token)):
+        raise WrongCall(
+            f"the {what} of {len(token)} characters is not 1 to 64 printable ones without blanks",
+            hint="store it anew, without quotes and line breaks, as the partner gave it",
+        )
+    return token
+
+
+def _in_header(token: str, encoding: TokenEncoding) -> str:
+    check_token(token, "client token")
+    return b64encode(token.encode()).decode() if encoding is TokenEncoding.BASE64 else token
+
+
+def _routing_headers(from_party: Party | None, to_party: Party | None) -> dict[str, str]:
+    """OCPI 2.2.1 transport_and_format, OCPI message routing headers."""
+    headers = {}
+    for word, party in (("from", from_party), ("to", to_party)):
+        if party:
+            headers[f"OCPI-{word}-country-code"] = party.country_code
+            headers[f"OCPI-{word}-party-id"] = party.party_id
+    return headers
+
+
+def _target(url: str, location: str) -> str | None:
+    """Where a redirect leads, if that is the same scheme, host and port."""
+    here = httpx2.URL(url)
+    try:
+        there = here.join(location)
+    except httpx2.InvalidURL:
+        return None
+    same = (here.scheme, here.netloc) == (there.scheme, there.netloc) and not there.userinfo
+    return str(there) if same else None

@@ -1,0 +1,22 @@
+"""Partner text made fit to be shown: one short printable line, and no credentials token in it."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Collection
+
+LENGTH = 160
+"""Characters of partner text in one message of ours."""
+
+_TOKEN_MEMBER = re.compile(r'("\\?token\\?"\s*:\s*\\?")[^"\\]*', re.IGNORECASE)
+
+
+def seen(text: str, secrets: Collection[str] = (), length: int = LENGTH) -> str:
+    """Show what came: secrets and every JSON member `token` masked, control characters dropped, cut short."""
+    masked = _TOKEN_MEMBER.sub(r"\1…", text[: 100 * length])
+    for secret in secrets:
+        for written in (secret, b64encode(secret.encode()).decode().rstrip("=")):
+            masked = masked.replace(written, "…") if written else masked
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in masked).split())
+    return line if len(line) <= length else line[: length - 1] + "…"

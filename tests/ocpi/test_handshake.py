@@ -1,0 +1,453 @@
+"""Registering with a partner: the whole way, and every step at which it can break."""
+
+from __future__ import annotations
+
+import json
+import logging
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import httpx2
+import pytest
+
+from rfid_station.domain.partner import Endpoint
+from rfid_station.domain.token import Party
+from rfid_station.errors import PartnerError, PartnerRefused, PartnerUnreachable, StationError, WrongCall
+from rfid_station.ocpi.handshake import register
+from rfid_station.ocpi.port import Registration, Us
+from rfid_station.ocpi.wire.dialect import DIALECTS, highest_common
+from rfid_station.simulator.cpo import CpoProfile, Fault, FaultKind, VirtualCpo
+
+FIRST_TOKEN = "first-token-of-the-partner-9Qx"
+SERVER_TOKEN = "server-token-for-the-partner-7Zk"
+K = FaultKind
+
+Connect = Callable[..., Registration]
+
+
+def posts(cpo: VirtualCpo) -> int:
+    return sum(entry.method == "POST" for entry in cpo.log)
+
+
+def test_a_registration_gives_endpoints_parties_and_a_client_token(
+    connect: Connect, cpo: VirtualCpo, us: Us
+) -> None:
+    found = connect()
+
+    base = cpo.versions_url.removesuffix("/versions") + "/2.2.1"
+    assert found.connection.version == "2.2.1"
+    assert found.connection.versions_url == cpo.versions_url
+    assert found.connection.endpoints == (
+        Endpoint("credentials", "RECEIVER", f"{base}/credentials"),
+        Endpoint("tokens", "RECEIVER", f"{base}/tokens"),
+    )
+    assert found.connection.parties == (Party("NL", "CPX"),)
+    assert found.client_token not in (FIRST_TOKEN, SERVER_TOKEN, "")
+    assert cpo.parties == [("DE", "EXM")]
+
+
+def test_a_first_token_is_used_up(connect: Connect, cpo: VirtualCpo) -> None:
+    connect()
+
+    with pytest.raises(PartnerRefused, match="versions cannot be read: HTTP 401") as refused:
+        connect()
+
+    assert "new first token" in str(refused.value.hint)
+
+
+def test_who_is_registered_already_is_told_so(connect: Connect) -> None:
+    found = connect()
+
+    with pytest.raises(PartnerRefused, match=r"has us registered already \(HTTP 405") as refused:
+        connect(first_token=found.client_token)
+
+    assert "delete our registration" in str(refused.value.hint)
+
+
+def test_the_highest_common_version_is_chosen(connect: Connect) -> None:
+    with VirtualCpo("first-token", CpoProfile(versions=("2.1.1", "2.2.1", "3.0"))) as cpo:
+        found = connect(versions_url=cpo.versions_url, first_token="first-token")
+
+    assert found.connection.version == "2.2.1"
+    assert highest_common(["2.0", "2.2.1"]) is DIALECTS[0]
+
+
+@pytest.mark.parametrize(
+    ("profile", "told"),
+    [
+        (CpoProfile(versions=("2.1.1", "2.2")), "the partner speaks OCPI 2.1.1, 2.2, and we speak 2.2.1"),
+        (CpoProfile(versions=()), "the partner speaks OCPI in no version, and we speak 2.2.1"),
+        (
+            CpoProfile(modules=(("credentials", "RECEIVER"), ("tokens", "SENDER"), ("cdrs", "SENDER"))),
+            "does not offer tokens RECEIVER, but credentials RECEIVER, tokens SENDER, cdrs SENDER;",
+        ),
+        (CpoProfile(modules=(("tokens", "RECEIVER"),)), "does not offer credentials, but tokens RECEIVER"),
+        (CpoProfile(modules=()), "does not offer credentials and tokens RECEIVER, but nothing"),
+    ],
+)
+def test_a_partner_without_what_we_need_gets_no_post(
+    connect: Connect, profile: CpoProfile, told: str
+) -> None:
+    with VirtualCpo("first-token", profile) as cpo:
+        with pytest.raises(PartnerRefused) as refused:
+            connect(versions_url=cpo.versions_url, first_token="first-token")
+        assert posts(cpo) == 0
+
+    assert told in refused.value.message
+
+
+STEPS = [
+    ("versions", "GET", "the partner's versions cannot be read"),
+    ("details", "GET", "the partner's details of version 2.2.1 cannot be read"),
+    ("credentials", "POST", ""),
+]
+FAULTS: list[tuple[Fault, type[PartnerError], str]] = [
+    (Fault(K.ERROR), PartnerUnreachable, "HTTP 500, OCPI 3000: on demand"),
+    (Fault(K.BUSY), PartnerUnreachable, "HTTP 503, without a body"),
+    (Fault(K.REFUSE), PartnerRefused, "HTTP 200, OCPI 2001: on demand"),
+    (Fault(K.UNAUTHORIZED), PartnerRefused, "HTTP 401"),
+    (Fault(K.GARBAGE), PartnerRefused, "HTTP 200, not JSON: <!doctype html>"),
+    (Fault(K.CUT), PartnerRefused, "HTTP 200, not JSON: {"),
+    (Fault(K.HUGE), PartnerRefused, "more than 1048576 bytes"),
+    (Fault(K.ABORT), PartnerUnreachable, "disconnected"),
+    (Fault(K.HANG), PartnerUnreachable, "no answer within 0.3 s"),
+    (Fault(K.REDIRECT, location="https://elsewhere.example/"), PartnerRefused, "which is not followed"),
+    (Fault(K.GARBAGE, status=404), PartnerRefused, "HTTP 404"),
+]
+
+
+@pytest.mark.parametrize(("module", "method", "what"), STEPS, ids=[step[0] for step in STEPS])
+@pytest.mark.parametrize(
+    ("fault", "error", "told"), FAULTS, ids=[f"{fault.kind}-{fault.status}" for fault, *_ in FAULTS]
+)
+def test_a_fault_at_each_step_is_told_and_another_try_succeeds(
+    connect: Connect,
+    cpo: VirtualCpo,
+    module: str,
+    method: str,
+    what: str,
+    fault: Fault,
+    error: type[PartnerError],
+    told: str,
+) -> None:
+    cpo.faults.add(replace(fault, module=module, method=method))
+
+    with pytest.raises(PartnerError) as refused:
+        connect(timeout_s=0.3)
+
+    assert type(refused.value) is error
+    assert refused.value.message.startswith(what)
+    assert told in refused.value.message
+    assert refused.value.hint
+    assert cpo.parties == []
+    cpo.faults.clear()
+    assert connect().client_token
+
+
+def test_after_a_post_without_an_answer_nobody_claims_to_know(connect: Connect, cpo: VirtualCpo) -> None:
+    cpo.faults.add(Fault(K.APPLY_HANG, module="credentials"))
+
+    with pytest.raises(PartnerUnreachable, match="whether they were taken is not known") as lost:
+        connect(timeout_s=0.5)
+
+    assert "delete our registration" in str(lost.value.hint)
+    assert cpo.parties == [("DE", "EXM")]
+
+
+NOT_ANSWERS = [
+    ("versions", '{"status_code": 1000}', "versions are no list, but NoneType"),
+    ("versions", '{"status_code": 1000, "data": {"versions": []}}', "versions are no list, but dict"),
+    ("versions", '{"status_code": 1000, "data": [7, {"version": "2.2.1"}]}', "in no version"),
+    (
+        "versions",
+        '{"status_code": 1000, "data": [{"version": "2.2.1", "url": "nowhere"}]}',
+        "details URL 'nowhere'",
+    ),
+    (
+        "versions",
+        '{"status_code": 1000, "data": [{"version": "2.2.1", "url": "http://u:p@127.0.0.1/"}]}',
+        "is not a plain http or https URL",
+    ),
+    (
+        "versions",
+        '{"status_code": 1000, "data": [{"version": "\\u001b[2J", "url": "x"}]}',
+        "speaks OCPI [2J, and",
+    ),
+    ("details", '{"status_code": 1000, "data": []}', "details cannot be read"),
+    ("details", '{"status_code": 1000, "data": {"version": "2.2.1"}}', "endpoints: Field required"),
+    ("details", '{"status_code": 1000, "data": {"version": "2.2", "endpoints": []}}', "are of '2.2'"),
+    ("details", '{"status_code": 1000, "data": {"version": "2.2.1", "endpoints": [[]]}}', "but nothing"),
+    ("credentials", '{"status_code": 1000}', "credentials cannot be used"),
+    (
+        "credentials",
+        '{"status_code": 1000, "data": {"token": "a b", "roles": []}}',
+        "credentials cannot be used: token",
+    ),
+    (
+        "credentials",
+        '{"status_code": 1000, "data": {"token": 7, "roles": []}}',
+        "credentials cannot be used: token",
+    ),
+]
+
+
+@pytest.mark.parametrize(("module", "body", "told"), NOT_ANSWERS, ids=[entry[1] for entry in NOT_ANSWERS])
+def test_an_answer_of_the_wrong_shape_is_refused(
+    connect: Connect, cpo: VirtualCpo, module: str, body: str, told: str
+) -> None:
+    cpo.faults.add(Fault(K.GARBAGE, module=module, body=body))
+
+    with pytest.raises(PartnerRefused) as refused:
+        connect()
+
+    assert told in refused.value.message
+    assert refused.value.message.isprintable()
+
+
+# The call-back
+
+
+def test_a_server_that_does_not_run_is_named(
+    connect: Connect, cpo: VirtualCpo, us: Us, closed_url: str
+) -> None:
+    with pytest.raises(PartnerRefused, match="3001") as refused:
+        connect(us=replace(us, versions_url=closed_url))
+
+    assert f"the partner could not use our server at {closed_url}" in refused.value.message
+    assert "[ocpi]" in str(refused.value.hint)
+    assert connect().client_token
+
+
+def test_a_server_token_that_is_not_in_force_is_found_out(connect: Connect, cpo: VirtualCpo, us: Us) -> None:
+    with pytest.raises(PartnerRefused, match=f"could not use our server at {us.versions_url}.*HTTP 401"):
+        connect(server_token="a-token-that-our-book-does-not-know")
+
+    assert cpo.parties == []
+
+
+def test_a_partner_that_misses_a_module_of_ours_is_understood(connect: Connect) -> None:
+    with (
+        VirtualCpo("first-token", CpoProfile(needs=(("tokens", "SENDER"),))) as cpo,
+        pytest.raises(PartnerRefused, match=r"misses modules at .*3003: you do not offer tokens SENDER"),
+    ):
+        connect(versions_url=cpo.versions_url, first_token="first-token")
+
+
+def test_a_partner_that_finds_no_common_version_is_understood(connect: Connect, cpo: VirtualCpo) -> None:
+    cpo.faults.add(Fault(K.REFUSE, module="credentials", code=3002))
+
+    with pytest.raises(PartnerRefused, match=r"no version in common at .*3002"):
+        connect()
+
+
+def test_a_partner_that_broke_while_it_called_us_hints_at_our_server(
+    connect: Connect, cpo: VirtualCpo, us: Us
+) -> None:
+    """Seen with extrawest-ocpi, which answers 3000 when nobody listens at our URL."""
+    cpo.faults.add(Fault(K.REFUSE, module="credentials", code=3000))
+
+    with pytest.raises(
+        PartnerUnreachable, match="did not take our credentials: HTTP 200, OCPI 3000"
+    ) as refused:
+        connect()
+
+    assert us.versions_url in str(refused.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("fault", "hint"),
+    [
+        (Fault(K.UNAUTHORIZED, module="versions"), "new first token"),
+        (Fault(K.ERROR, module="versions"), "try again later"),
+        (Fault(K.REFUSE, module="versions", code=3000), "try again later"),
+        (Fault(K.ABORT, module="versions"), "and the network"),
+        (Fault(K.GARBAGE, module="versions"), "check the versions URL"),
+        (Fault(K.REDIRECT, module="versions", location="//x.example"), "check the versions URL"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.kind,
+)
+def test_each_failure_has_its_remedy(connect: Connect, cpo: VirtualCpo, fault: Fault, hint: str) -> None:
+    cpo.faults.add(fault)
+
+    with pytest.raises(PartnerError) as refused:
+        connect()
+
+    assert hint in str(refused.value.hint)
+
+
+# With a partner of answers that nobody gives by accident
+
+Answer = tuple[int, Any]
+
+
+class Scripted:
+    """A partner on https whose three answers are given; it notes what it was asked."""
+
+    def __init__(self, **changed: Any) -> None:
+        base = "https://cpo.example"
+        self.requests: list[httpx2.Request] = []
+        self.answers: dict[tuple[str, str], Any] = {
+            ("GET", "/versions"): [{"version": "2.2.1", "url": f"{base}/details"}],
+            ("GET", "/details"): {
+                "version": "2.2.1",
+                "endpoints": [
+                    {"identifier": "credentials", "role": "SENDER", "url": f"{base}/credentials"},
+                    {"identifier": "tokens", "role": "RECEIVER", "url": f"{base}/tokens"},
+                ],
+            },
+            ("POST", "/credentials"): {
+                "token": "client-token-of-the-partner",
+                "url": f"{base}/versions",
+                "roles": [{"role": "CPO", "country_code": "NL", "party_id": "CPX"}],
+            },
+            ("DELETE", "/credentials"): None,
+        }
+        self.answers[("GET", "/versions")][0] |= changed.pop("version", {})
+        for endpoint, url in changed.pop("endpoints", {}).items():
+            self.answers[("GET", "/details")]["endpoints"][endpoint]["url"] = url
+        self.answers[("POST", "/credentials")] |= changed
+
+    def http(self) -> httpx2.Client:
+        return httpx2.Client(transport=httpx2.MockTransport(self.answer))
+
+    def answer(self, request: httpx2.Request) -> httpx2.Response:
+        self.requests.append(request)
+        data = self.answers[(request.method, request.url.path)]
+        return httpx2.Response(200, content=iter([json.dumps({"status_code": 1000, "data": data}).encode()]))
+
+
+def connect_to(partner: Scripted, us: Us) -> Registration:
+    with partner.http() as http:
+        return register(us, "https://cpo.example/versions", FIRST_TOKEN, SERVER_TOKEN, http=http)
+
+
+def test_what_is_posted_is_our_credentials_under_the_first_token(us: Us) -> None:
+    partner = Scripted()
+
+    assert connect_to(partner, us).client_token == "client-token-of-the-partner"
+
+    post = partner.requests[-1]
+    assert json.loads(post.content) == {
+        "token": SERVER_TOKEN,
+        "url": us.versions_url,
+        "roles": [
+            {
+                "role": "EMSP",
+                "party_id": "EXM",
+                "country_code": "DE",
+                "business_details": {"name": "Example Mobility"},
+            }
+        ],
+    }
+    assert post.headers["Authorization"] == f"Token {b64encode(FIRST_TOKEN.encode()).decode()}"
+    assert not any(name.startswith("ocpi-") for request in partner.requests for name in request.headers)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": {"url": "http://cpo.example/details"}},
+        {"endpoints": {0: "http://cpo.example/credentials"}},
+        {"endpoints": {1: "http://cpo.example/tokens"}},
+    ],
+)
+def test_no_token_leaves_an_encrypted_connection_for_a_clear_one(us: Us, change: dict[str, Any]) -> None:
+    partner = Scripted(**change)
+
+    with pytest.raises(PartnerRefused, match="is not encrypted"):
+        connect_to(partner, us)
+
+    assert all(request.url.scheme == "https" and request.method == "GET" for request in partner.requests)
+
+
+def test_a_partner_that_is_no_cpo_is_left_again(us: Us) -> None:
+    partner = Scripted(roles=[{"role": "HUB", "country_code": "NL", "party_id": "HUB"}])
+
+    with pytest.raises(PartnerRefused, match="names no role CPO"):
+        connect_to(partner, us)
+
+    last = partner.requests[-1]
+    assert (last.method, last.url.path) == ("DELETE", "/credentials")
+    assert last.headers["Authorization"] == f"Token {b64encode(b'client-token-of-the-partner').decode()}"
+
+
+# What is handed in
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ({"versions_url": "cpo.example"}, "versions URL 'cpo.example'"),
+        ({"first_token": "two words"}, "the client token of 9 characters"),
+        ({"server_token": ""}, "the server token of 0 characters"),
+        ({"server_token": "s" * 65}, "the server token of 65 characters"),
+    ],
+)
+def test_what_cannot_be_used_is_said_before_anything_is_sent(
+    connect: Connect, cpo: VirtualCpo, named: dict[str, str], told: str
+) -> None:
+    with pytest.raises(WrongCall, match=told):
+        connect(**named)
+
+    assert cpo.log == []
+
+
+def test_our_own_url_is_checked_too(connect: Connect, cpo: VirtualCpo, us: Us) -> None:
+    with pytest.raises(WrongCall, match="our versions URL"):
+        connect(us=replace(us, versions_url="station.example/ocpi/versions"))
+
+    assert cpo.log == []
+
+
+def test_our_own_name_is_checked_too(connect: Connect, cpo: VirtualCpo, us: Us) -> None:
+    with pytest.raises(WrongCall, match="name: String should have at most 100 characters"):
+        connect(us=replace(us, name="n" * 101))
+
+    assert posts(cpo) == 0
+
+
+# Secrets
+
+LEAKS = [
+    None,
+    Fault(K.REFUSE, module="credentials", message="%"),
+    Fault(K.GARBAGE, module="credentials", body="%"),
+    Fault(K.GARBAGE, module="credentials", body='{"data": {"token": "client-token-never-shown", "url": "'),
+    Fault(
+        K.GARBAGE,
+        module="credentials",
+        body='{"status_code": 1000, "data": {"token": "client-token-never-shown", "roles": 7}}',
+    ),
+    Fault(K.REFUSE, module="credentials", status=405, message="%"),
+    Fault(K.REFUSE, module="credentials", code=3001, message="%"),
+]
+
+
+@pytest.mark.parametrize(
+    "fault", LEAKS, ids=lambda fault: fault and f"{fault.kind}-{fault.code}-{fault.body[:30]}"
+)
+def test_no_token_shows_in_errors_logs_and_reprs(
+    connect: Connect, cpo: VirtualCpo, fault: Fault | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    secrets = [FIRST_TOKEN, SERVER_TOKEN, "client-token-never-shown"]
+    echo = " ".join(secrets[:2] + [b64encode(secret.encode()).decode() for secret in secrets[:2]])
+    if fault:
+        cpo.faults.add(
+            replace(fault, message=fault.message.replace("%", echo), body=fault.body.replace("%", echo))
+        )
+    caplog.set_level(logging.DEBUG)
+
+    shown = ""
+    try:
+        found = connect()
+        secrets.append(found.client_token)
+        shown = repr(found)
+    except StationError as error:
+        shown = repr(error) + str(error.hint) + repr(error.__cause__) + repr(error.__context__)
+
+    assert shown
+    for secret in secrets:
+        assert secret not in shown + caplog.text + repr(cpo.log)
+        assert b64encode(secret.encode()).decode().rstrip("=") not in shown + caplog.text
