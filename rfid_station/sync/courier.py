@@ -1,0 +1,260 @@
+"""Carries out what one partner's lane decides: the only place where lane, store and partner meet."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from rfid_station.domain.delivery import Outcome, Verdict
+from rfid_station.domain.feed import Change
+from rfid_station.domain.token import Token
+from rfid_station.errors import StationError
+from rfid_station.sync.clock import Clock
+from rfid_station.sync.lane import PartnerLane
+from rfid_station.sync.pace import Draw, PaceState, Timing
+from rfid_station.sync.port import FeedStore, Peer
+from rfid_station.sync.report import LaneReport, Traffic, report
+from rfid_station.sync.step import Call, Commit, Deliver, Scan, Wait
+from rfid_station.sync.turn import Turns
+
+_GAVE_UP = (PaceState.DOWN, PaceState.UNAUTHORIZED)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one request: the state it was about, the outcome, and what a GET showed."""
+
+    change: Change
+    outcome: Outcome
+    differences: list[str] | None = None
+
+
+class Courier:
+    """Drives the lane of one partner with one request at a time. `drain` and `push` run in one thread."""
+
+    def __init__(
+        self,
+        store: FeedStore,
+        peer: Peer,
+        clock: Clock,
+        turns: Turns,
+        timing: Timing,
+        draw: Draw = random.random,
+    ) -> None:
+        self.peer = peer
+        self.clock = clock
+        self.traffic = Traffic()
+        self.store = store
+        self._turns = turns
+        self._timing = timing
+        self._draw = draw
+        self._lane: PartnerLane | None = None
+        self._nudged = threading.Event()
+        self._looked_up_s = clock.elapsed_s()
+        self._is_stopped = False
+
+    @property
+    def name(self) -> str:
+        """The partner's."""
+        return self.peer.name
+
+    def nudge(self) -> None:
+        """Say that something changed: a courier at rest wakes, one at work looks for urgent changes."""
+        self._nudged.set()
+
+    def stop(self) -> None:
+        """Let the request under way be the last one."""
+        self._is_stopped = True
+        self._nudged.set()
+
+    def abandon(self) -> None:
+        """Wait for it no longer. The request under way ends some time, and nothing follows it."""
+        self.stop()
+        self.traffic = replace(self.traffic, last_error="the last request has not been answered yet")
+
+    def rest(self, most_s: float) -> None:
+        """Sleep until there is something to do, or so many seconds are over."""
+        waits_s = self.resumes_in_s()
+        self.clock.wait(self._nudged, most_s if waits_s is None else min(most_s, waits_s))
+
+    def resumes_in_s(self) -> float | None:
+        """In how many seconds the lane goes on by itself; None when nothing is left that time would bring."""
+        at = self.traffic.resumes_at
+        return max(0.0, (at - self.clock.now()).total_seconds()) if at else None
+
+    @property
+    def has_given_up(self) -> bool:
+        """Whether the partner is out of order, so that waiting for it is for others to do."""
+        return self._lane is not None and self._lane.pace.state(self.clock.now()) in _GAVE_UP
+
+    def report(self) -> LaneReport:
+        """How the partner stands."""
+        pace = self._lane.pace if self._lane else None
+        return report(
+            self.store.standing(self.name),
+            self.peer.agreement,
+            self.clock.now(),
+            pace=pace,
+            traffic=self.traffic,
+            timing=self._timing,
+        )
+
+    # Bulk and urgent lane
+
+    def drain(self, until_s: float, *, is_patient: bool) -> None:
+        """Bring the partner as far as it goes, or until the clock shows `until_s`.
+
+        :param is_patient: whether to sit out a pause that ends in time; a partner that is down is left
+        :raises StationError: the store failed; what was acknowledged and not stored is sent again
+        """
+        try:
+            self._drain(until_s, is_patient=is_patient)
+        except StationError as trouble:
+            self.traffic = replace(self.traffic, last_error=trouble.message, resumes_at=None)
+            self._forget()
+            raise
+        except BaseException:
+            self._forget()
+            raise
+
+    def _drain(self, until_s: float, *, is_patient: bool) -> None:
+        self.traffic = replace(self.traffic, resumes_at=None)
+        lane = self._refreshed_lane()
+        while self._may_go_on(until_s):
+            self._look_up(lane)
+            step = lane.next_step(self.clock.now())
+            if isinstance(step, Wait):
+                self.traffic = replace(self.traffic, resumes_at=step.until)
+                if not is_patient:
+                    break
+                is_over = not self._sit_out(step, until_s)
+                lane = self._refreshed_lane()
+                if is_over and not lane.has_news:
+                    break
+            elif isinstance(step, Deliver):
+                self._deliver(lane, step, until_s)
+            elif isinstance(step, Scan):
+                self._scan(lane, step)
+            else:
+                self._commit(lane, step)
+        self._commit_all(lane)
+
+    def _look_up(self, lane: PartnerLane) -> None:
+        """Let the lane see what came meanwhile: told by a nudge, or unheard from another process."""
+        elapsed_s = self.clock.elapsed_s()
+        if self._nudged.is_set() or elapsed_s - self._looked_up_s >= self._timing.poll_s:
+            self._nudged.clear()
+            self._looked_up_s = elapsed_s
+            lane.wake()
+
+    def _may_go_on(self, until_s: float) -> bool:
+        is_in_force = self.peer.agreement.covers(self.clock.now().date())
+        return is_in_force and not self._is_stopped and self.clock.elapsed_s() <= until_s
+
+    def _sit_out(self, wait: Wait, until_s: float) -> bool:
+        if wait.until is None or self.has_given_up:
+            return False
+        waits_s = (wait.until - self.clock.now()).total_seconds()
+        if self.clock.elapsed_s() + waits_s > until_s:
+            return False
+        self.clock.wait(self._nudged, waits_s)
+        return True
+
+    def _refreshed_lane(self) -> PartnerLane:
+        standing = self.store.standing(self.name)
+        if self._lane is None:
+            self._lane = PartnerLane(standing, self._timing, draw=self._draw)
+        else:
+            self._lane.refresh(standing)
+        return self._lane
+
+    def _forget(self) -> None:
+        """Throw away what was in memory: the store knows what is certain."""
+        self._lane = None
+
+    def _scan(self, lane: PartnerLane, scan: Scan) -> None:
+        lane.scanned(scan, self.store.changes_after(scan.after, scan.lane, scan.limit))
+
+    def _commit(self, lane: PartnerLane, commit: Commit) -> None:
+        self.store.advance(self.name, commit.lane, commit.cursor, commit.park, commit.unpark)
+        lane.committed(commit)
+
+    def _commit_all(self, lane: PartnerLane) -> None:
+        while commit := lane.pending_commit():
+            self._commit(lane, commit)
+
+    def _deliver(self, lane: PartnerLane, deliver: Deliver, until_s: float) -> None:
+        patience_s = min(until_s - self.clock.elapsed_s(), self._timing.turn_s)
+        with self._turns.take(self.name, patience_s) as is_ours:
+            if not is_ours:
+                lane.give_back(deliver)
+                return
+            self._request(lane, deliver)
+            # Within the turn: a row that is written later could undo what another desk wrote meanwhile.
+            while commit := lane.pressing_commit(self.clock.now()):
+                self._commit(lane, commit)
+
+    def _request(self, lane: PartnerLane, deliver: Deliver, call: Call | None = None) -> Result | None:
+        """Make one request about a token as it is now; None when there is nothing to say about it."""
+        change = self.store.newest(deliver.token_id)
+        attempt = lane.begin(deliver, change, self.clock.now(), call)
+        if attempt is None or change is None:
+            return None
+        token = self.peer.agreement.present(attempt.token)
+        if attempt.call is Call.PUT:
+            outcome = self._put(token)
+            lane.finish_put(attempt, outcome, self.clock.now())
+            return Result(change, outcome)
+        outcome, differences = self._prove(change, token)
+        lane.finish_proof(attempt, outcome, differences, self.clock.now())
+        return Result(change, outcome, differences)
+
+    def _put(self, token: Token) -> Outcome:
+        outcome = self.peer.receiver.put(token)
+        self.traffic = replace(self.traffic, puts=self.traffic.puts + 1)
+        self._note_error(outcome)
+        return outcome
+
+    def _prove(self, change: Change, token: Token) -> tuple[Outcome, list[str] | None]:
+        outcome, differences = self.peer.receiver.prove(token)
+        self.traffic = replace(self.traffic, proofs=self.traffic.proofs + 1)
+        self._note_error(outcome)
+        if differences is not None:
+            self.store.record_proof(
+                self.name, change.token_id, change.revision, not differences, "; ".join(differences)
+            )
+        return outcome, differences
+
+    def _note_error(self, outcome: Outcome) -> None:
+        if outcome.verdict is not Verdict.ACKNOWLEDGED:
+            self.traffic = replace(self.traffic, last_error=f"{outcome.verdict}: {outcome.detail}")
+
+    # One token, out of its turn
+
+    @contextmanager
+    def own_turn(self, until_s: float) -> Iterator[PartnerLane | None]:
+        """Hold the partner's turn, with a lane that knows what comes next; None if it was not free.
+
+        What came of the requests made within the block is stored at its end.
+        """
+        left_s = until_s - self.clock.elapsed_s()
+        if left_s < 0:
+            yield None
+            return
+        with self._turns.take(self.name, left_s) as is_ours:
+            if not is_ours:
+                yield None
+                return
+            lane = self._refreshed_lane()
+            while scan := lane.next_scan():
+                self._scan(lane, scan)
+            yield lane
+            self._commit_all(lane)
+
+    def request_now(self, lane: PartnerLane, token_id: int, call: Call) -> Result | None:
+        """Make one request about a token, whatever pause there is; None when it is not to be made."""
+        deliver = lane.claim(token_id)
+        return self._request(lane, deliver, call) if deliver else None

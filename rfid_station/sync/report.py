@@ -1,0 +1,173 @@
+"""How a partner's lane stands, as values for `sync status`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from rfid_station.domain.agreement import Agreement
+from rfid_station.domain.feed import Lane, Parked, Standing
+from rfid_station.sync.pace import Pace, PaceState, Timing
+
+
+class LaneState(StrEnum):
+    """The one thing to know about a lane first."""
+
+    IN_STEP = "in step"
+    """The partner holds the newest state of every token."""
+    BEHIND = "behind"
+    """Something is still to be sent, and nothing stands in the way."""
+    PARKED = "parked"
+    """Only tokens are left that the partner refused, or that are still to be verified."""
+    PAUSED = "paused"
+    """The partner failed just now, or asked to be left alone for a while."""
+    DOWN = "down"
+    """The partner failed again and again: one request at a time finds out when it is back."""
+    UNAUTHORIZED = "unauthorized"
+    """The partner does not accept our client token any more."""
+    NOT_IN_FORCE = "not in force"
+    """The agreement does not cover today: nothing is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneReport:
+    """One partner: how far it is, and what stands in the way."""
+
+    partner: str
+    state: LaneState
+    detail: str
+    """The state in words, with its reason."""
+    head: int
+    cursor: int
+    """Every revision up to here is acknowledged or parked."""
+    behind: int
+    """How many tokens lie behind the cursor."""
+    parked: tuple[Parked, ...]
+    alarms: tuple[str, ...]
+    """What somebody should look at."""
+    last_error: str = ""
+    resumes_at: datetime | None = None
+    """When the lane goes on by itself, if it waits."""
+    puts: int = 0
+    """Requests made since the lane was started, whatever came of them."""
+    proofs: int = 0
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the partner holds the newest state of every token."""
+        return self.state is LaneState.IN_STEP
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What a lane did and met so far, as far as this process knows."""
+
+    puts: int = 0
+    proofs: int = 0
+    last_error: str = ""
+    resumes_at: datetime | None = None
+
+
+def report(
+    standing: Standing,
+    agreement: Agreement,
+    now: datetime,
+    *,
+    pace: Pace | None = None,
+    traffic: Traffic | None = None,
+    timing: Timing | None = None,
+) -> LaneReport:
+    """Describe a lane from what is stored, and from the pace and traffic of a running one."""
+    seen = traffic or Traffic()
+    state = _state(standing, agreement, now, pace)
+    return LaneReport(
+        partner=standing.partner,
+        state=state,
+        detail=_detail(state, standing, agreement, pace),
+        head=standing.head,
+        cursor=standing.cursors.get(Lane.BULK, 0),
+        behind=standing.behind,
+        parked=standing.parked,
+        alarms=_alarms(state, standing, pace, timing or Timing()),
+        last_error=seen.last_error,
+        resumes_at=_resumes_at(state, standing, seen),
+        puts=seen.puts,
+        proofs=seen.proofs,
+    )
+
+
+_IN_THE_WAY = {
+    PaceState.UNAUTHORIZED: LaneState.UNAUTHORIZED,
+    PaceState.DOWN: LaneState.DOWN,
+    PaceState.PAUSED: LaneState.PAUSED,
+}
+
+
+def _state(standing: Standing, agreement: Agreement, now: datetime, pace: Pace | None) -> LaneState:
+    if not agreement.covers(now.date()):
+        return LaneState.NOT_IN_FORCE
+    if standing.is_settled:
+        return LaneState.IN_STEP
+    obstacle = pace.state(now) if pace else PaceState.OPEN
+    if obstacle in _IN_THE_WAY:
+        return _IN_THE_WAY[obstacle]
+    return LaneState.BEHIND if standing.behind else LaneState.PARKED
+
+
+def _detail(state: LaneState, standing: Standing, agreement: Agreement, pace: Pace | None) -> str:
+    owed = f"{_counted(standing.behind)} behind"
+    if standing.parked:
+        owed += f", {_counted(len(standing.parked))} parked"
+    reason = pace.reason if pace else ""
+    match state:
+        case LaneState.NOT_IN_FORCE:
+            return f"the agreement is in force {_span(agreement)}; nothing is sent"
+        case LaneState.IN_STEP:
+            return f"holds the newest state of every token, up to revision {standing.head}"
+        case LaneState.UNAUTHORIZED:
+            return f"does not accept our client token ({reason}); {owed}"
+        case LaneState.DOWN | LaneState.PAUSED if reason:
+            return f"{reason}; {owed}"
+        case LaneState.PARKED:
+            return "; ".join(_parked_in_words(row) for row in standing.parked[:3])
+        case _:
+            return owed
+
+
+def _counted(number: int) -> str:
+    return "1 token" if number == 1 else f"{number} tokens"
+
+
+def _span(agreement: Agreement) -> str:
+    ends = [_end("from", agreement.since), _end("until", agreement.until)]
+    return " ".join(end for end in ends if end) or "always"
+
+
+def _end(word: str, day: date | None) -> str:
+    return f"{word} {day.isoformat()}" if day else ""
+
+
+def _parked_in_words(row: Parked) -> str:
+    what = "to be verified" if row.must_verify else "refused"
+    return f"token {row.token_id} {what}: {row.error}"
+
+
+def _alarms(state: LaneState, standing: Standing, pace: Pace | None, timing: Timing) -> tuple[str, ...]:
+    found = []
+    if state is LaneState.UNAUTHORIZED:
+        found.append(f"{standing.partner} does not accept our client token: connect it again")
+    if state is LaneState.DOWN and pace:
+        found.append(f"{standing.partner} is down: {pace.reason}")
+    found += [
+        f"{_parked_in_words(row)} ({row.attempts} attempts)"
+        for row in standing.parked
+        if row.attempts >= timing.alarm_after
+    ]
+    return tuple(found)
+
+
+def _resumes_at(state: LaneState, standing: Standing, seen: Traffic) -> datetime | None:
+    if state in (LaneState.IN_STEP, LaneState.NOT_IN_FORCE, LaneState.BEHIND):
+        return None
+    return seen.resumes_at or min((row.due_at for row in standing.parked), default=None)

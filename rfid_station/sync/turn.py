@@ -1,0 +1,112 @@
+"""One request at a time per partner, whoever makes it: another thread, or another process.
+
+A lane reads a token again, sends it and notes the result within one turn. So a stale state can never
+overtake a newer one that another desk just sent (R3, R4), and each lane has one owner at a time (R7).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote
+
+from rfid_station.errors import StoreError
+
+_LOOK_AGAIN_S = 0.002
+
+
+class Turns:
+    """Turns among the threads of this process."""
+
+    def __init__(self) -> None:
+        self._locks: dict[tuple[str, str], threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    @contextmanager
+    def take(self, partner: str, timeout_s: float) -> Iterator[bool]:
+        """Hold the turn of a partner within the block; False when it was not free in time.
+
+        Who waits stands at the gate alone, so that nobody who comes later gets the turn before.
+        """
+        end = time.monotonic() + timeout_s
+        gate, turn = self._lock(partner, "gate"), self._lock(partner, "turn")
+        if not gate.acquire(timeout=max(0.0, timeout_s)):
+            yield False
+            return
+        try:
+            is_ours = turn.acquire(timeout=max(0.0, end - time.monotonic()))
+        finally:
+            gate.release()
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                turn.release()
+
+    def _lock(self, partner: str, name: str) -> _Lock:
+        with self._guard:
+            return self._locks.setdefault((partner, name), threading.Lock())
+
+
+class FileTurns(Turns):
+    """Turns among all processes of this machine that name the same folder.
+
+    The locks are the operating system's: they end with the process that holds them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def _lock(self, partner: str, name: str) -> _Lock:
+        return _FileLock(self._folder / f"{quote(partner, safe='')}.{name}")
+
+
+class _Lock(Protocol):
+    def acquire(self, *, timeout: float) -> bool: ...
+
+    def release(self) -> None: ...
+
+
+class _FileLock:
+    """An advisory lock on a file (flock), which also stands between threads that open it anew."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = -1
+
+    def acquire(self, *, timeout: float) -> bool:
+        end = time.monotonic() + timeout
+        self._file = self._open()
+        while not self._try():
+            if time.monotonic() >= end:
+                self.release()
+                return False
+            time.sleep(_LOOK_AGAIN_S)
+        return True
+
+    def release(self) -> None:
+        os.close(self._file)
+
+    def _open(self) -> int:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as trouble:
+            raise StoreError(
+                f"{self._path} cannot be opened: {trouble.strerror}",
+                hint=f"let the account of the station write into {self._path.parent}",
+            ) from trouble
+
+    def _try(self) -> bool:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
