@@ -14,6 +14,9 @@ from rfid_station.errors import CardRefused, WrongCall
 SIZES = (4, 7, 10)
 """Single, double and triple size, in bytes."""
 
+LONGEST_FORM = 32
+"""Characters of the longest text that is taken for a UID: 10 bytes in decimal are 25."""
+
 CASCADE_TAG = 0x88
 RANDOM_ID = 0x08
 
@@ -93,6 +96,8 @@ def readings(text: str) -> list[bytes]:
     Nothing here is ever stored.
     """
     digits = _SEPARATORS.sub("", text)
+    if len(digits) > LONGEST_FORM:
+        return []
     found: list[bytes] = []
     if _HEX.fullmatch(digits):
         padded = digits if len(digits) % 2 == 0 else "0" + digits

@@ -103,3 +103,7 @@ def test_literal_reading_comes_first() -> None:
 @given(st.text(max_size=40))
 def test_searching_never_fails_and_never_proposes_an_unusable_uid(text: str) -> None:
     assert all(why_unusable(raw) is None for raw in readings(text))
+
+
+def test_a_text_of_any_length_can_be_searched_for() -> None:
+    assert readings("1" * 10_000) == []
