@@ -20,6 +20,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from rfid_station.cli import issuing
@@ -45,6 +46,13 @@ class Cpo:
     versions_url: str
     station_url: str
     token_file: Path
+    state_file: Path
+
+    @property
+    def options(self) -> str:
+        """How to start it again where it was."""
+        port = urlsplit(self.versions_url).port
+        return f"--port {port} --first-token-file {self.token_file} --state {self.state_file}"
 
     def authorize(self, card: Card) -> str:
         """Hold a card to one of its charge points, and hear what it says."""
@@ -78,7 +86,7 @@ def run(folder: Path, reader: str) -> None:
             support = actor_at_keyboard("demo support", Role.SUPPORT)
             with open_station(folder, support) as station:
                 _lose_one(station, cpo, cards[3])
-    _tell_the_end(folder, made)
+    _tell_the_end(folder, made, cpo)
 
 
 def _prepare(folder: Path) -> None:
@@ -145,7 +153,7 @@ def _lose_one(station: Station, cpo: Cpo, card: Card) -> None:
         )
 
 
-def _tell_the_end(folder: Path, made: sheets.SheetFiles) -> None:
+def _tell_the_end(folder: Path, made: sheets.SheetFiles, cpo: Cpo) -> None:
     program = "rfid-station" if shutil.which("rfid-station") else sys.argv[0]
     command = f"{program} --station {folder}"
     talk(
@@ -160,6 +168,10 @@ what to try next
   {command} card show Müller
   {command} store check
   {command} card issue --reader "sim:ntag213?tear=7:partial"
+  {command} sync run
+
+{PARTNER} ended with the demo, so new cards are owed to it. It comes back, and remembers, by
+  {sys.executable} -m rfid_station.simulator.cpo {cpo.options}
 """
     )
 
@@ -182,10 +194,11 @@ def _virtual_cpo(folder: Path) -> Iterator[Cpo]:
     """
     token_file = folder / "token-from-voltpoint.txt"
     token_file.write_text(secrets.token_urlsafe(24) + "\n", "utf-8")
-    options = ["--first-token-file", token_file, "--state", folder / "voltpoint.json"]
+    state_file = folder / f"{PARTNER}.json"
+    options = ["--first-token-file", token_file, "--state", state_file]
     with _process("rfid_station.simulator.cpo", options) as first_line:
         urls = json.loads(first_line)
-        yield Cpo(urls["versions_url"], urls["station_url"], token_file)
+        yield Cpo(urls["versions_url"], urls["station_url"], token_file, state_file)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import typer
 from rfid_station.chip.exchange import CardLink, run
 from rfid_station.chip.identify import Identity, identify
 from rfid_station.cli.issue_view import LiveView, PlainView
-from rfid_station.cli.output import talk
+from rfid_station.cli.output import counted, talk
 from rfid_station.desk.delivery import background_delivery
 from rfid_station.desk.fleet_file import read_fleet_file
 from rfid_station.desk.issue import plan_for
@@ -76,7 +76,7 @@ def show_plan(station: Station, wish: Wish) -> None:
     ]
     for row in rows:
         typer.echo(json.dumps(row) if wish.as_json else "  ".join(row.values()))
-    talk(f"{len(rows)} pages would be written" if rows else "nothing would be written")
+    talk(f"{counted(len(rows), 'page')} would be written" if rows else "nothing would be written")
 
 
 def read_card(station: Station, reader: str | None) -> dict[str, Any]:
@@ -170,10 +170,14 @@ def card_row(card: Card) -> dict[str, Any]:
 
 
 def _summary(tally: Tally, pending: list[LaneReport]) -> None:
-    failed = f", {len(tally.failures)} times a card failed" if tally.failures else ""
-    begun = f", {len(tally.begun_lines)} begun cards have to be tapped again" if tally.begun_lines else ""
-    open_ = f", {len(tally.open_lines)} rows have no card yet" if tally.open_lines else ""
-    talk(f"{len(tally.issued)} cards made{failed}{begun}{open_}")
+    parts = [f"{counted(len(tally.issued), 'card')} made"]
+    if tally.failures:
+        parts.append(f"{counted(len(tally.failures), 'tap')} failed")
+    if tally.begun_lines:
+        parts.append(f"{counted(len(tally.begun_lines), 'begun card')} to be tapped again")
+    if tally.open_lines:
+        parts.append(f"{counted(len(tally.open_lines), 'row')} without a card")
+    talk(", ".join(parts))
     for report in pending:
         talk(f"pending: {report.partner} is {report.state}, {report.detail}")
 
@@ -196,5 +200,6 @@ def _end(tally: Tally, pending: list[LaneReport], interrupted: bool) -> None:
         )
     if pending:
         raise StillPending(
-            f"all cards are made, and {len(pending)} partners wait for news", hint="rfid-station sync run"
+            f"all cards are made, and news is owed to {counted(len(pending), 'partner')}",
+            hint="rfid-station sync run",
         )

@@ -28,6 +28,11 @@ def talk(words: str) -> None:
     typer.echo(words, err=True)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 card`, `2 cards`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def show_document(document: Row) -> None:
     """Print one JSON document."""
     typer.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))

@@ -9,7 +9,7 @@ import typer
 
 from rfid_station.cli.completion import card_numbers
 from rfid_station.cli.context import the_station
-from rfid_station.cli.output import show_document, show_rows, talk
+from rfid_station.cli.output import counted, show_document, show_rows, talk
 
 app = typer.Typer(help="Sheets: cards onto paper or plastic.", no_args_is_help=True)
 
@@ -69,4 +69,5 @@ def print_(
         )
         return
     typer.echo(made.pdf)
-    talk(f"{made.cards} cards on {made.sheets} sheets; first sheet as a picture: {made.preview}")
+    talk(f"{counted(made.cards, 'card')} on {counted(made.sheets, 'sheet')}")
+    talk(f"a picture of the first: {made.preview}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rfid_station.cli.context import the_station
-from rfid_station.cli.output import show_rows, talk
+from rfid_station.cli.output import counted, show_rows, talk
 
 if TYPE_CHECKING:
     from rfid_station.sync.report import LaneReport
@@ -31,7 +31,7 @@ def run(
         reports = standings(station) if dry_run else deliver(station, wait)
     _show(reports, as_json)
     if dry_run:
-        talk(f"{sum(report.behind for report in reports)} tokens would be sent")
+        talk(f"{counted(sum(report.behind for report in reports), 'token')} would be sent")
         return
     check_settled(reports)
 

@@ -156,7 +156,7 @@ def _partners(station: Station) -> Iterator[Finding]:
         if standing.is_settled:
             yield _ok("partner", f"{partner.name} holds everything")
         else:
-            words = f"{partner.name} is owed {standing.behind} cards, {len(standing.parked)} are uncertain"
+            words = f"{partner.name}: {standing.behind} owed, {len(standing.parked)} uncertain"
             yield Finding("partner", Level.WARNING, words, "rfid-station sync run")
 
 
