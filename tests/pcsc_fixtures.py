@@ -34,7 +34,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def pcscd(pytestconfig: pytest.Config) -> Iterator[PrivatePcscd]:
-    """A real pcscd with the vpcd driver. Tests that use it carry the mark `xdist_group("pcsc")`."""
+    """A real pcscd with the vpcd driver. Each worker of xdist has its own."""
     with PrivatePcscd(folder=pytestconfig.stash[FOLDER]) as daemon:
         yield daemon
 

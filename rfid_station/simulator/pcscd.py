@@ -63,15 +63,18 @@ class PrivatePcscd:
         """Where a virtual card connects to. The same after a restart."""
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except NoReader:
+            self._tidy_up()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        if self._is_folder_ours:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        self._tidy_up()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -122,6 +125,10 @@ class PrivatePcscd:
         """End the daemon and start it again in the same place."""
         self.stop()
         self.start()
+
+    def _tidy_up(self) -> None:
+        if self._is_folder_ours:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _write_configuration(self) -> None:
         for name in ("run", "drivers", "reader.conf.d"):

@@ -140,6 +140,18 @@ def test_a_card_that_cannot_be_read_shows_nothing_about_the_reader(use: Use) -> 
     assert next(iter(cards)).raw  # type: ignore[attr-defined]
 
 
+def test_the_raw_path_is_looked_for_once(use: Use) -> None:
+    service = use(reader_that(GOOD))
+    cards = iter(PcscReader("Odd Reader").cards(bool))
+    next(cards)
+    service.sent.clear()
+    service.answers["SCardGetStatusChange"] = (0, [("", real.SCARD_STATE_PRESENT | 0x30000, [])])
+
+    assert next(cards).raw  # type: ignore[attr-defined]
+
+    assert service.sent == ["FFCA000000"]
+
+
 def test_a_reader_that_tells_no_uid_in_a_session_is_asked_outside(use: Use) -> None:
     in_session = False
 
@@ -251,3 +263,20 @@ def test_a_card_that_cannot_be_reached_is_tried_until_it_can(use: Use) -> None:
 
     assert next(iter(PcscReader("Odd Reader").cards(stop)), None) is not None
     assert asked >= 5
+
+
+def test_a_card_exchanged_while_pcscd_was_away_is_a_new_card_although_the_count_is_the_same(use: Use) -> None:
+    service = use(reader_that(GOOD))
+    cards = iter(PcscReader("Odd Reader").cards(bool))
+    assert next(cards).uid() == UID
+    present = service.answers["SCardGetStatusChange"]
+    service.answers["SCardGetStatusChange"] = (real.SCARD_E_NO_SERVICE, present[1])
+
+    def come_back(*_: object) -> tuple[int, int]:
+        service.answers["SCardGetStatusChange"] = present
+        service.transmit = reader_that({**GOOD, "FFCA": bytes.fromhex("04112233445580") + DONE})
+        return 0, 2
+
+    pcsc.scard.SCardEstablishContext = come_back
+
+    assert next(cards).uid().hex() == "04112233445580"

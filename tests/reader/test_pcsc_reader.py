@@ -21,8 +21,6 @@ from rfid_station.simulator.field import Mishap
 from rfid_station.simulator.pcsc_reader import VirtualPcscReader
 from rfid_station.simulator.pcscd import PrivatePcscd
 
-pytestmark = pytest.mark.xdist_group("pcsc")
-
 FIRST, SECOND = bytes.fromhex("04E10CDA993C80"), bytes.fromhex("04112233445580")
 GET_VERSION, READ_CC = b"\x60", b"\x30\x03"
 ACK, NAK = b"\x0a", b"\x00"
@@ -126,11 +124,17 @@ def test_a_field_restart_takes_power_from_the_card(picc: VirtualPcscReader, tap:
     assert link.transceive(b"\x30\x04") == NAK
 
 
-def test_a_card_left_lying_is_not_a_new_card(picc: VirtualPcscReader, tap: Tap, reader: PcscReader) -> None:
-    picc.insert(ntag())
+def test_a_card_left_lying_is_not_a_new_card_and_the_same_card_laid_there_again_is(
+    picc: VirtualPcscReader, tap: Tap, reader: PcscReader
+) -> None:
+    card = ntag()
+    picc.insert(card)
     tap().restart_field()
-
     assert comes_within(reader, 0.6) is None
+
+    picc.insert(card)
+
+    assert tap().uid() == FIRST
 
 
 def test_an_exchange_of_cards_of_the_same_type_is_noticed(picc: VirtualPcscReader, tap: Tap) -> None:
@@ -145,16 +149,6 @@ def test_an_exchange_of_cards_of_the_same_type_is_noticed(picc: VirtualPcscReade
     assert now.atr == before.atr
     with pytest.raises(CardLost):
         before.uid()
-
-
-def test_the_same_card_laid_there_again_comes_again(picc: VirtualPcscReader, tap: Tap) -> None:
-    card = ntag()
-    picc.insert(card)
-    tap()
-
-    picc.insert(card)
-
-    assert tap().uid() == FIRST
 
 
 def test_a_card_taken_away_in_the_middle_is_lost(picc: VirtualPcscReader, tap: Tap) -> None:
@@ -194,7 +188,7 @@ def test_another_card_after_a_field_restart_is_named(picc: VirtualPcscReader, ta
         link.restart_field()
 
 
-@pytest.mark.parametrize("chip", ["classic1k", "desfire", "random", "ultralight"])
+@pytest.mark.parametrize("chip", ["classic1k", "desfire"])
 def test_cards_that_a_desk_refuses_come_with_uid_and_atr(
     picc: VirtualPcscReader, tap: Tap, chip: str
 ) -> None:
@@ -205,7 +199,7 @@ def test_cards_that_a_desk_refuses_come_with_uid_and_atr(
 
     assert link.uid() == card.uid
     assert link.atr
-    assert link.raw == (chip == "ultralight")
+    assert not link.raw
 
 
 HOLD = """
@@ -266,7 +260,7 @@ def test_a_restart_of_pcscd_makes_no_new_card_of_the_one_that_lies_there(
     picc.insert(ntag(FIRST))
     tap()
     pcscd.restart()
-    assert comes_within(reader, 1.5) is None
+    assert comes_within(reader, 1.2) is None
 
     picc.insert(ntag(SECOND))
 
@@ -303,19 +297,6 @@ def test_a_reader_without_raw_path_reads_and_writes_and_says_what_it_lacks(
     with pytest.raises(CardRefused, match="reader Virtual PICC 00 00 does not pass on command 60") as refused:
         link.transceive(GET_VERSION)
     assert refused.value.hint
-
-
-def test_the_raw_path_is_tried_once_for_a_reader(picc: VirtualPcscReader, tap: Tap) -> None:
-    first = picc.insert(ntag(FIRST))
-    tap()
-    assert first.exchanges == 2
-
-    second = picc.insert(ntag(SECOND))
-    link = tap()
-
-    assert second.exchanges == 0
-    assert link.raw
-    assert link.transceive(GET_VERSION)
 
 
 def test_an_exchange_takes_well_under_a_millisecond(picc: VirtualPcscReader, tap: Tap) -> None:
@@ -376,11 +357,15 @@ def test_a_hand_lays_the_next_card_when_the_station_lets_go(
 ) -> None:
     hand = start_hand("--hands-free", "--count", "3")
     uids = set()
-    for _ in range(3):
+    for busy_s in (0.0, 0.15, 0.3):
         link = tap()
         link.transceive(GET_VERSION)
         link.restart_field()
         uids.add(link.uid())
+        # pcscd looks at the card every 0.4 s: the longer the work, the sooner after it was let go.
+        until = time.monotonic() + busy_s
+        while time.monotonic() < until:
+            link.transceive(READ_CC)
 
     assert len(uids) == 3
     reader.close()

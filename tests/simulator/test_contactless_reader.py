@@ -94,6 +94,13 @@ def test_a_long_answer_has_a_length_of_two_bytes() -> None:
     assert len(answer) == 2 * (5 + 3 + 4 + 4 + 180 + 2)
 
 
+@pytest.mark.parametrize("length", ["02", "8102", "820002"])
+def test_a_length_may_be_written_in_three_ways(length: str) -> None:
+    objects = f"95{length}3003"
+
+    assert "9710E1101200" in send(in_session(), f"FFC20001{len(objects) // 2:02X}{objects}00")
+
+
 def test_a_card_without_field_does_not_answer_and_forgets() -> None:
     reader = in_session()
     assert "97020000" in exchange(reader, "1BFFFFFFFF")

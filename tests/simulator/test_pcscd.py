@@ -10,8 +10,6 @@ from rfid_station.errors import NoReader
 from rfid_station.simulator import pcscd
 from rfid_station.simulator.pcscd import PrivatePcscd, environment_for
 
-pytestmark = pytest.mark.xdist_group("pcsc")
-
 SYSTEM = Path("/run/pcscd")
 
 
@@ -49,17 +47,20 @@ def test_it_comes_up_restarts_in_place_and_goes_away(tmp_path: Path) -> None:
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setattr(pcscd.tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(
         pcscd.shutil, "which", lambda name, **_: None if name == "pcscd" else f"/usr/bin/{name}"
     )
     monkeypatch.setattr(pcscd, "_DRIVERS", Path("/nonexistent"))
 
-    with pytest.raises(NoReader, match="the virtual PC/SC reader needs pcscd vsmartcard-vpcd") as missing:
-        PrivatePcscd().start()
+    missing_packages = "the virtual PC/SC reader needs pcscd vsmartcard-vpcd"
+    with pytest.raises(NoReader, match=missing_packages) as missing, PrivatePcscd():
+        pass
 
     assert missing.value.hint == "sudo apt-get install --yes pcscd vsmartcard-vpcd"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_daemon_that_does_not_come_up_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
