@@ -11,6 +11,7 @@ from rfid_station.errors import PartnerRefused, PartnerUnreachable
 from rfid_station.ocpi.client import TokensReceiver, open_receiver
 from rfid_station.sync.confirmation import Confirmation
 from rfid_station.sync.drive import Replicator
+from rfid_station.sync.pace import Timing
 from rfid_station.sync.port import Peer
 from rfid_station.sync.report import LaneReport, LaneState
 from rfid_station.sync.turn import FileTurns
@@ -29,7 +30,14 @@ def replicator(station: Station) -> Iterator[Replicator]:
             if receiver:
                 connections.callback(receiver.close)
                 peers.append(Peer(partner.name, receiver, partner.agreement))
-        yield Replicator(station.store.feed, peers, turns=FileTurns(station.folder / "locks"))
+        yield Replicator(
+            station.store.feed, peers, turns=FileTurns(station.folder / "locks"), timing=_timing(station)
+        )
+
+
+def _timing(station: Station) -> Timing:
+    """A read-back proves something only when no request of ours can still land on top of it."""
+    return Timing(verify_first_s=2 * station.settings.ocpi.timeout_s)
 
 
 def _receiver(station: Station, partner: Partner) -> TokensReceiver | None:

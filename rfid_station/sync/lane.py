@@ -186,9 +186,9 @@ class PartnerLane:
         return Attempt(call or due, change.token_id, change.revision, change.token, is_retry)
 
     def _is_to_verify(self, row: Parked | None, change: Change, now: datetime) -> bool:
-        if row is None or not row.must_verify or row.due_at > now or row.token_id in self._resend:
+        if row is None or not row.must_verify or row.due_at > now:
             return False
-        return change.revision <= row.revision and not self._backlog.owed_of(row.token_id)
+        return change.revision <= row.revision and row.token_id not in self._resend
 
     def finish_put(self, attempt: Attempt, outcome: Outcome, now: datetime) -> None:
         """Judge how a PUT ended (R5: only an acknowledgement is one)."""
@@ -318,12 +318,15 @@ class PartnerLane:
             self._drop_row(attempt.token_id)
 
     def _send_unproven(self, attempt: Attempt, error: str, now: datetime) -> None:
-        """Send a token once more whose state cannot be read back, and be content with the acknowledgement."""
+        """Send a token once more whose state cannot be read back, and be content with the acknowledgement.
+
+        Not before the proof is due: until then an older request may still land on top of it.
+        """
         row = self._parked.get(attempt.token_id)
-        if row:
-            self._write_row(replace(row, must_verify=False, due_at=now, error=error))
-        else:
+        if row is None:
             self._doubt(attempt, error, now)
+        elif row.due_at <= now:
+            self._write_row(replace(row, must_verify=False, due_at=now, error=error))
 
     def _leave_unproven(self, attempt: Attempt, outcome: Outcome, now: datetime) -> None:
         row = self._parked.get(attempt.token_id)

@@ -40,6 +40,7 @@ class Fault:
 
 FINE = Fault(True, ACK)
 HANGS = Fault(False, Outcome(Verdict.AMBIGUOUS, "on its way"), lands_later=True)
+REFUSES = Fault(False, Outcome(Verdict.REFUSED, "2001"))
 FAULTS = [
     FINE,
     FINE,
@@ -47,7 +48,7 @@ FAULTS = [
     Fault(False, Outcome(Verdict.AMBIGUOUS, "lost")),
     Fault(True, Outcome(Verdict.AMBIGUOUS, "applied, no answer")),
     HANGS,
-    Fault(False, Outcome(Verdict.REFUSED, "2001")),
+    REFUSES,
     Fault(False, Outcome(Verdict.UNREACHABLE, "503")),
     Fault(False, Outcome(Verdict.UNREACHABLE, "429", retry_after_s=30)),
     Fault(False, Outcome(Verdict.UNAUTHORIZED, "401")),
@@ -187,14 +188,20 @@ class LaneMachine(RuleBasedStateMachine):
         self.lane.refresh(self.feed.standing(CPO))
 
     @precondition(lambda self: not self.requests and not self.scans)
-    @rule(token_id=TOKENS, landing=st.booleans(), by_other=st.booleans())
+    @rule(token_id=TOKENS, landing=st.booleans(), proof_by_other=st.sampled_from([None, FINE, REFUSES]))
     def a_newer_state_is_sent_while_an_old_one_hangs(
-        self, token_id: int, landing: bool, by_other: bool
+        self, token_id: int, landing: bool, proof_by_other: Fault | None
     ) -> None:
         """Rare if left to chance, and the worst that can happen to a block."""
         self.change_and_end_all(token_id, HANGS)
-        if by_other:
-            self.other_desk_blocks(token_id, FINE, False)
+        if proof_by_other:
+            self.other_desk_blocks(token_id, FINE, proof_by_other, read_before=False)
+            self.refresh()
+            self.pass_time(2)
+            self.start(8)
+            while self.requests:
+                self.end(self.requests.pop(), FINE)
+            self.start(8)
         else:
             self.change_and_end_all(token_id, FINE)
         if landing and self.ghosts:
@@ -210,8 +217,13 @@ class LaneMachine(RuleBasedStateMachine):
     # Another process, which has the turn while we have nothing under way
 
     @precondition(lambda self: not self.requests and not self.scans)
-    @rule(token_id=TOKENS, fault=st.sampled_from(FAULTS), read_before=st.booleans())
-    def other_desk_blocks(self, token_id: int, fault: Fault, read_before: bool) -> None:
+    @rule(
+        token_id=TOKENS,
+        fault=st.sampled_from(FAULTS),
+        proof=st.sampled_from(FAULTS),
+        read_before=st.booleans(),
+    )
+    def other_desk_blocks(self, token_id: int, fault: Fault, proof: Fault, read_before: bool) -> None:
         if read_before:
             self.change(token_id, urgent=False)
             self.lane.wake()
@@ -219,11 +231,11 @@ class LaneMachine(RuleBasedStateMachine):
         if self.requests:
             return
         self.change(token_id, urgent=True)
-        self.other_process_pushes(token_id, fault, FINE)
+        self.other_process_pushes(token_id, fault, proof)
 
     @precondition(lambda self: not self.requests and not self.scans)
-    @rule(token_id=TOKENS, fault=st.sampled_from(FAULTS), second=st.sampled_from(FAULTS))
-    def other_process_pushes(self, token_id: int, fault: Fault, second: Fault) -> None:
+    @rule(token_id=TOKENS, fault=st.sampled_from(FAULTS), proof=st.sampled_from(FAULTS))
+    def other_process_pushes(self, token_id: int, fault: Fault, proof: Fault) -> None:
         commit = self.lane.pressing_commit(self.now)
         if commit:
             self.carry_out(commit)
@@ -231,7 +243,7 @@ class LaneMachine(RuleBasedStateMachine):
         if token_id in self.feed.tokens:
             while scan := self.lane.next_scan():
                 self.carry_out(scan)
-            for call, how_it_ends in ((Call.PUT, fault), (Call.PROVE, second)):
+            for call, how_it_ends in ((Call.PUT, fault), (Call.PROVE, proof)):
                 deliver = self.lane.claim(token_id)
                 assert deliver
                 self.begin(deliver, call)

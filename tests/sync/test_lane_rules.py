@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -29,6 +30,7 @@ from rfid_station.domain.token import Token
 from rfid_station.sync.drive import Replicator
 from rfid_station.sync.lane import PartnerLane
 from rfid_station.sync.step import Attempt, Commit, Deliver, Scan, Wait
+from rfid_station.sync.turn import Turns
 from rfid_station.sync.worker import Worker
 
 CPO = "CPO"
@@ -110,6 +112,23 @@ def test_r2_the_parked_row_is_written_with_the_cursor_that_passes_it() -> None:
     step = lane.next_step(START)
     assert isinstance(step, Commit)
     assert (step.lane, step.cursor, [row.token_id for row in step.park]) == (Lane.BULK, 2, [1])
+
+
+def test_r2_a_parked_row_is_written_within_the_turn_of_its_request() -> None:
+    """Later, it could undo what another process parked or delivered meanwhile."""
+    feed, cpo = MemoryFeed(CPO), CpoDouble(first(REFUSED))
+    feed.issue(3)
+    parked_at_the_end_of_a_turn = []
+
+    class Watched(Turns):
+        @contextmanager
+        def take(self, partner: str, timeout_s: float) -> Iterator[bool]:
+            with super().take(partner, timeout_s) as is_ours:
+                yield is_ours
+                parked_at_the_end_of_a_turn.append(list(feed.partners[CPO].parked))
+
+    Replicator(feed, [peer(CPO, cpo)], FakeClock(), turns=Watched()).run_until_settled(0)
+    assert parked_at_the_end_of_a_turn == [[1], [1], [1]]
 
 
 def test_r2_an_urgent_cursor_waits_for_urgent_changes_only() -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from cpo_double import DOWN, GARBAGE, LOST, REFUSED, UNAUTHORIZED, CpoDouble, FakeClock, Fault, first, numbers
 from memory_feed import MemoryFeed, peer
 
+from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.feed import Lane, Parked
 from rfid_station.domain.token import Token
+from rfid_station.sync.courier import Courier
 from rfid_station.sync.drive import Replicator
 from rfid_station.sync.report import LaneReport, LaneState
 
@@ -27,6 +31,11 @@ class Desk:
         self.cpo = CpoDouble(first(*faults))
         self.clock = FakeClock()
         self.replicator = Replicator(self.feed, [peer(CPO, self.cpo)], self.clock, draw=lambda: jitter)
+
+    def courier(self) -> Courier:
+        """One that keeps its memory from run to run, as in the background of the desk."""
+        (courier,) = self.replicator.couriers()
+        return courier
 
     def run(self, deadline_s: float = 1.0) -> LaneReport:
         (report,) = self.replicator.run_until_settled(deadline_s)
@@ -82,6 +91,27 @@ def test_a_new_revision_of_a_parked_token_is_sent_at_once() -> None:
     assert report.is_settled
     assert [token.valid for token in desk.cpo.puts] == [True, False]
     assert desk.clock.passed_s < 1
+
+
+def test_a_new_revision_that_is_refused_as_well_starts_with_a_minute_again() -> None:
+    desk = Desk(REFUSED, REFUSED, REFUSED)
+    desk.run()
+    desk.clock.passed_s += MINUTE + 1
+    desk.run()
+    assert (desk.row.attempts, round(desk.waits_s())) == (2, 240)
+    desk.feed.block(1)
+    desk.run()
+    assert (desk.row.attempts, desk.row.revision, round(desk.waits_s())) == (1, 2, 60)
+
+
+def test_a_parked_token_is_not_sent_again_by_a_new_process_before_it_is_due() -> None:
+    desk = Desk(DOWN, REFUSED, DOWN, tokens=2)
+    desk.run(deadline_s=1)
+    assert numbers(desk.cpo.puts) == [1, 2, 1]
+    assert desk.feed.standing(CPO).cursors[Lane.BULK] == 0, "so the feed shows both of them again"
+    desk.run(deadline_s=5)
+    assert numbers(desk.cpo.puts) == [1, 2, 1, 1]
+    assert desk.row.token_id == 2
 
 
 def test_a_token_that_is_refused_three_times_rings() -> None:
@@ -174,6 +204,18 @@ def test_a_partner_that_cannot_be_read_back_gets_it_once_more_and_is_believed() 
     assert desk.feed.proofs == []
 
 
+@pytest.mark.parametrize("verdict", [Verdict.UNREACHABLE, Verdict.UNAUTHORIZED])
+def test_a_partner_that_fails_when_it_is_to_read_back_stays_to_be_verified(verdict: Verdict) -> None:
+    desk = Desk("applied")
+    desk.cpo.proof_fault = Outcome(verdict, "not now")
+    assert not desk.run(deadline_s=25).is_settled
+    assert desk.row.must_verify
+    desk.cpo.proof_fault = None
+    desk.clock.passed_s += 5 * MINUTE
+    assert desk.run(deadline_s=25).is_settled
+    assert len(desk.cpo.puts) == 2
+
+
 def test_a_reading_back_that_never_ends_does_not_hold_up_the_rest() -> None:
     desk = Desk("applied")
     desk.cpo.proof_fault = LOST
@@ -194,6 +236,20 @@ def test_a_token_that_the_partner_chokes_on_is_parked_once_others_get_through() 
     assert numbers(desk.cpo.puts).count(4) == 3
     assert len(desk.cpo.holds) == 11
     assert (desk.row.token_id, desk.row.error) == (4, "HTTP 503")
+
+
+def test_a_parked_token_that_the_partner_still_chokes_on_is_not_hammered() -> None:
+    """By one process that goes on, while the others get through in every single second."""
+    desk = Desk(tokens=12)
+    desk.cpo.fault = lambda _number, token: DOWN if numbers([token]) == [4] else None
+    courier = desk.courier()
+    for second in range(600):
+        desk.feed.change(5 + second % 5)
+        courier.drain(math.inf, is_patient=False)
+        desk.clock.passed_s += 1
+    assert desk.row.token_id == 4
+    assert numbers(desk.cpo.puts).count(4) <= 3 + 600 / MINUTE
+    assert desk.feed.standing(CPO).behind == 0
 
 
 def test_two_urgent_tokens_that_the_partner_chokes_on_do_not_starve_the_others() -> None:
@@ -261,6 +317,39 @@ def test_a_full_resync_is_a_cursor_at_zero() -> None:
     desk.feed.partners[CPO].cursors[Lane.BULK] = 0
     assert desk.run().is_settled
     assert len(desk.cpo.puts) == 10
+
+
+def test_a_full_resync_reaches_a_lane_at_work_as_well() -> None:
+    desk = Desk(tokens=5)
+    courier = desk.courier()
+    courier.drain(math.inf, is_patient=False)
+    desk.feed.partners[CPO].cursors[Lane.BULK] = 0
+    courier.drain(math.inf, is_patient=False)
+    assert len(desk.cpo.puts) == 10
+    assert desk.feed.standing(CPO).is_settled
+
+
+def test_a_newer_state_is_sent_and_not_compared_with_what_was_sent_before() -> None:
+    desk = Desk(LOST)
+    desk.run(deadline_s=0.1)
+    desk.clock.passed_s += 30
+    desk.feed.block(1)
+    assert desk.run(deadline_s=MINUTE).is_settled
+    assert [token.valid for token in desk.cpo.puts] == [True, False]
+    assert [proven for _, _, _, proven, _ in desk.feed.proofs] == [True]
+
+
+def test_an_agreement_that_ends_meanwhile_leaves_nothing_to_wait_for() -> None:
+    desk = Desk(REFUSED)
+    agreement = Agreement(until=desk.clock.now().date())
+    replicator = Replicator(desk.feed, [peer(CPO, desk.cpo, agreement)], desk.clock, draw=lambda: 0.5)
+    (courier,) = replicator.couriers()
+    courier.drain(math.inf, is_patient=False)
+    assert courier.resumes_in_s() == MINUTE / 2
+    desk.clock.passed_s += DAY
+    courier.drain(math.inf, is_patient=False)
+    assert courier.resumes_in_s() is None
+    assert len(desk.cpo.puts) == 1
 
 
 def test_a_token_that_is_gone_from_the_store_blocks_nothing() -> None:

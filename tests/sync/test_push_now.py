@@ -25,7 +25,7 @@ from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.feed import Lane
 from rfid_station.domain.token import Token, Whitelist
-from rfid_station.errors import Conflict
+from rfid_station.errors import Conflict, DiskFull
 from rfid_station.sync.confirmation import Confirmation, PushAnswer
 from rfid_station.sync.drive import Replicator
 
@@ -161,7 +161,7 @@ def test_a_partner_that_acknowledges_and_reads_back_something_else_is_not_confir
     assert len(desk.cpo.puts) == 2
 
 
-@pytest.mark.parametrize("verdict", [Verdict.AMBIGUOUS, Verdict.UNREACHABLE, Verdict.REFUSED])
+@pytest.mark.parametrize("verdict", [verdict for verdict in Verdict if verdict is not Verdict.ACKNOWLEDGED])
 def test_a_block_that_cannot_be_read_back_is_acknowledged_only(verdict: Verdict) -> None:
     desk = Desk()
     desk.cpo.proof_fault = Outcome(verdict, "no luck")
@@ -173,6 +173,19 @@ def test_a_block_that_cannot_be_read_back_is_acknowledged_only(verdict: Verdict)
     desk.replicator.run_until_settled(30)
     assert not desk.is_owed
     assert desk.feed.proofs[-1] == (CPO, 2, 4, True, "")
+
+
+def test_a_push_that_may_still_land_stays_to_be_verified_although_nothing_can_be_read_back() -> None:
+    desk = Desk("applied")
+    desk.cpo.proof_fault = Outcome(Verdict.REFUSED, "HTTP 405")
+    assert desk.push().answer is PushAnswer.ACKNOWLEDGED
+    assert len(desk.cpo.puts) == 2
+    (row,) = desk.feed.standing(CPO).parked
+    assert row.must_verify
+    assert (row.due_at - desk.clock.now()).total_seconds() == 20
+    desk.replicator.run_until_settled(30)
+    assert len(desk.cpo.puts) == 3, "sent once more when nothing older can land any more"
+    assert not desk.is_owed
 
 
 def test_a_hanging_partner_ends_nothing_but_its_own_confirmation() -> None:
@@ -263,6 +276,17 @@ def test_only_partners_whose_agreement_covers_today_are_asked() -> None:
     replicator = Replicator(feed, [peer("current", cpo), peer("former", former, ended)], clock)
     assert [one.partner for one in replicator.push_now(1, 5)] == ["current"]
     assert not former.puts
+
+
+def test_a_store_that_fails_is_an_error_and_not_a_confirmation() -> None:
+    desk = Desk()
+
+    def full(*_: object, **__: object) -> None:
+        raise DiskFull("no room for station.sqlite", hint="df -h .")
+
+    desk.feed.advance = full  # type: ignore[method-assign]
+    with pytest.raises(DiskFull):
+        desk.push()
 
 
 def test_an_unknown_token_is_an_error_with_its_number() -> None:

@@ -54,6 +54,21 @@ def test_a_backlog_is_committed_now_and_then_not_only_at_the_end() -> None:
     assert feed.calls["advance"] == 4
 
 
+def test_a_long_backlog_is_read_page_by_page() -> None:
+    feed = MemoryFeed(CPO)
+    feed.issue(1000)
+    pages = []
+
+    def watches(_number: int, _token: object) -> Fault | None:
+        pages.append(feed.calls["changes_after"])
+        return None
+
+    Replicator(feed, [peer(CPO, CpoDouble(watches))], FakeClock()).run_until_settled(60)
+    assert pages[0] <= 2
+    assert pages[500] <= 16
+    assert pages[-1] <= 24
+
+
 def test_a_slow_partner_is_committed_every_second() -> None:
     feed, clock = MemoryFeed(CPO), FakeClock()
     feed.issue(10)

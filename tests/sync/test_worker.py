@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from cpo_double import FAILSAFE_S, UNAUTHORIZED, CpoDouble, always, first
+from cpo_double import DOWN, FAILSAFE_S, UNAUTHORIZED, CpoDouble, always, first
 from memory_feed import MemoryFeed, peer
 
-from rfid_station.domain.feed import Standing
+from rfid_station.domain.feed import Change
 from rfid_station.domain.token import Token
 from rfid_station.errors import DiskFull
 from rfid_station.sync.drive import Replicator
 from rfid_station.sync.pace import Timing
 from rfid_station.sync.report import LaneState
+from rfid_station.sync.turn import Turns
 from rfid_station.sync.worker import Worker
 
 CPO = "CPO"
@@ -95,6 +96,52 @@ def test_settle_does_not_wait_for_a_partner_that_is_lost() -> None:
     assert len(cpo.puts) == 1
 
 
+def test_settle_does_not_sit_out_the_pauses_of_a_partner_that_is_down() -> None:
+    feed, cpo = MemoryFeed(CPO), CpoDouble(always(DOWN))
+    feed.issue(3)
+    timing = Timing(poll_s=600, breaker_after=1, backoff_least_s=2, backoff_most_s=3)
+    with working(feed, cpo, timing) as worker:
+        began = time.monotonic()
+        (report,) = worker.settle(FAILSAFE_S)
+        assert time.monotonic() - began < FAILSAFE_S / 2
+    assert report.state is LaneState.DOWN
+
+
+def test_settle_that_is_asked_while_a_request_is_under_way_does_not_wait_for_the_next_poll() -> None:
+    feed, go_on = MemoryFeed(CPO), threading.Event()
+    feed.issue(1)
+
+    def waits(_number: int, _token: Token) -> None:
+        cpo.is_hanging.set()
+        go_on.wait(FAILSAFE_S)
+
+    cpo = CpoDouble(waits)
+    reports = []
+    with working(feed, cpo) as worker:
+        assert cpo.is_hanging.wait(FAILSAFE_S)
+        began = time.monotonic()
+        settling = threading.Thread(target=lambda: reports.extend(worker.settle(FAILSAFE_S)))
+        settling.start()
+        wait_for(lambda: worker._posts[0].courier._nudged.is_set())
+        go_on.set()
+        settling.join(FAILSAFE_S)
+        assert time.monotonic() - began < FAILSAFE_S / 2
+    assert reports[0].is_settled
+
+
+def test_a_turn_that_somebody_else_holds_is_waited_for() -> None:
+    feed, cpo, turns = MemoryFeed(CPO), CpoDouble(), Turns()
+    feed.issue(2)
+    worker = Worker(Replicator(feed, [peer(CPO, cpo)], turns=turns, timing=Timing(turn_s=0.005)))
+    with turns.take(CPO, 0):
+        worker.start()
+        wait_for(lambda: feed.calls["changes_after"] > 0)
+        assert not worker.settle(0.05)[0].is_settled
+        assert not cpo.puts
+    assert worker.settle(FAILSAFE_S)[0].is_settled
+    worker.stop()
+
+
 def test_settle_gives_up_at_its_deadline_while_a_partner_hangs() -> None:
     feed, cpo = MemoryFeed(CPO), CpoDouble(always("hang"))
     feed.issue(3)
@@ -161,10 +208,12 @@ def test_a_store_that_fails_for_a_while_stops_nothing() -> None:
 
 def test_a_fault_in_our_own_code_is_not_swallowed() -> None:
     class Broken(MemoryFeed):
-        def standing(self, partner: str) -> Standing:
+        def newest(self, token_id: int) -> Change | None:
             raise ZeroDivisionError
 
-    worker = Worker(Replicator(Broken(CPO), [peer(CPO, CpoDouble())]))
+    feed = Broken(CPO)
+    feed.issue(1)
+    worker = Worker(Replicator(feed, [peer(CPO, CpoDouble())]))
     worker.start()
     with pytest.raises(ZeroDivisionError):
         worker.settle(FAILSAFE_S)
