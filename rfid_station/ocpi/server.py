@@ -36,6 +36,7 @@ CLIENT_ERROR = 2000
 SERVER_ERROR = 3000
 """OCPI 2.2.1 status_codes: generic client error, generic server error."""
 
+START_WITHIN_S = 30.0
 STOP_WITHIN_S = 5.0
 
 
@@ -142,6 +143,7 @@ def serve_in_thread(
     :param listener: a socket from `listen`, for whoever has to know the port before the app is built
     :return: the address that is listened on
     :raises WrongCall: the port cannot be taken
+    :raises StationError: it does not start
     """
     with listener or listen(host, port) as taken:
         server = _Server(
@@ -158,8 +160,12 @@ def serve_in_thread(
         address = taken.getsockname()[:2]
         thread = threading.Thread(target=server.run, args=([taken],), name="ocpi-server", daemon=True)
         thread.start()
-        server.is_up.wait(STOP_WITHIN_S)
         try:
+            if not server.is_up.wait(START_WITHIN_S):
+                raise StationError(
+                    f"our OCPI server on {host} did not start within {START_WITHIN_S:g} s",
+                    hint="try again when this machine is less busy",
+                )
             yield address
         finally:
             server.should_exit = True

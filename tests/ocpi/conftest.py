@@ -75,8 +75,16 @@ def registration(connect: Connect) -> Registration:
 
 @pytest.fixture
 def receiver(us: Us, registration: Registration) -> Iterator[TokensReceiver]:
-    """The tokens receiver of the virtual CPO, as a connected partner has it. Half a second of patience."""
-    receiver = open_receiver(registration.connection, registration.client_token, us.party, timeout_s=0.5)
+    """The tokens receiver of the virtual CPO, as a connected partner has it."""
+    receiver = open_receiver(registration.connection, registration.client_token, us.party)
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture
+def hasty(us: Us, registration: Registration) -> Iterator[TokensReceiver]:
+    """The same, for whoever is not going to be answered."""
+    receiver = open_receiver(registration.connection, registration.client_token, us.party, timeout_s=0.3)
     yield receiver
     receiver.close()
 

@@ -152,6 +152,7 @@ SECRET = "client-token-5fQ"
     [
         body(2001, status_message=f"token {SECRET} is wrong"),
         f"<html>you sent Token {b64encode(SECRET.encode()).decode()}".encode(),
+        f"<html>you sent {b64encode(SECRET.encode()).decode().rstrip('=')}".encode(),
         f"<html>{'x' * 140}{SECRET}".encode(),
         b'{"data": {"token": "another-token-4R", "url"',
         b'{"data": {"TOKEN" : "another-token-4R',

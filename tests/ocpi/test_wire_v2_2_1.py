@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from rfid_station.domain.contract_id import own_contract_id, parse_contract_id
 from rfid_station.domain.partner import Endpoint
@@ -132,6 +133,7 @@ def test_a_step_of_the_url_is_percent_encoded_and_a_query_is_kept(token: Token) 
         ("visual_number", "tab\there", "'tab\\there'"),
         ("group_id", "z" * 37, "z" * 37),
         ("group_id", "größe", "größe"),
+        ("issuer", "half a \ud83d", "'half a \\ud83d'"),
         ("group_id", "", "''"),
         ("language", "deu", "deu"),
         ("party", Party("DEU", "EXM"), "DEU"),
@@ -358,6 +360,13 @@ def test_credentials_that_cannot_be_used_are_refused_without_showing_the_token(d
 
     assert "X-Injected" not in refused.value.message
     assert "tttt" not in refused.value.message
+
+
+def test_what_does_not_fit_a_model_never_shows_its_input() -> None:
+    with pytest.raises(ValidationError) as refused:
+        v2_2_1.PartnerCredentials.model_validate(THEIRS | {"token": "a secret"})
+
+    assert "a secret" not in str(refused.value)
 
 
 @quick
