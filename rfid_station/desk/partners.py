@@ -81,7 +81,8 @@ def _handshake(station: Station, partner: Partner, server_token: str) -> Registr
             partner.versions_url,
             first_token,
             server_token,
-            timeout_s=station.settings.ocpi.timeout_s,
+            # Our POST lasts as long as the partner's two calls to us.
+            timeout_s=3 * station.settings.ocpi.timeout_s,
         )
 
 
