@@ -26,7 +26,7 @@ from urllib.request import Request, urlopen
 from rfid_station.cli import issuing
 from rfid_station.cli.output import talk
 from rfid_station.desk import partners, sheets, stopping
-from rfid_station.desk.delivery import check_settled, deliver
+from rfid_station.desk.delivery import check_proven, check_settled, deliver, prove, tokens_of
 from rfid_station.desk.station import Station, actor_at_keyboard, create_station, open_station
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.agreement import Agreement
@@ -127,6 +127,8 @@ def _issue(station: Station, fleet: Path, uri: str) -> list[Card]:
     tally = issuing.issue(station, issuing.Wish(fleet, uri, None, None, False))
     _step("every card is at the partner", "sync run")
     check_settled(deliver(station, 30.0))
+    _step("and reads back as it should", "sync prove")
+    check_proven(prove(station, list(tokens_of(station, tally.issued)), 30.0))
     talk(f"{PARTNER} holds all {len(tally.issued)} cards")
     return tally.issued
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rfid_station.cli.completion import card_numbers
 from rfid_station.cli.context import the_station
 from rfid_station.cli.output import counted, show_rows, talk
 
@@ -34,6 +35,48 @@ def run(
         talk(f"{counted(sum(report.behind for report in reports), 'token')} would be sent")
         return
     check_settled(reports)
+
+
+@app.command()
+def prove(
+    ctx: typer.Context,
+    numbers: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NUMBER]...",
+            help="Only these cards, by any number. [default: all]",
+            autocompletion=card_numbers,
+        ),
+    ] = None,
+    wait: Annotated[float, typer.Option("--wait", min=0.1, help="Give up after so many seconds.")] = 600.0,
+    as_json: AsJson = False,
+) -> None:
+    """Read tokens back from every partner and compare; exit 7 if one differs. What differs is owed again."""
+    from rfid_station.desk.delivery import check_proven, prove, tokens_of
+    from rfid_station.desk.lookup import the_card
+
+    with the_station(ctx) as station:
+        cards = [the_card(station, number) for number in numbers] if numbers else None
+        tokens = tokens_of(station, cards)
+        confirmations = prove(station, list(tokens), wait)
+    rows = [
+        {
+            "partner": one.partner,
+            "number": tokens[one.token_id],
+            "answer": f"{one.answer}",
+            "detail": one.detail,
+        }
+        for one in confirmations
+    ]
+    shown = rows if as_json else [row for row in rows if row["answer"] != "confirmed"]
+    show_rows(shown, as_json=as_json, empty=_proven_in_words(len(confirmations), len(tokens)))
+    check_proven(confirmations)
+
+
+def _proven_in_words(read_back: int, tokens: int) -> str:
+    if not read_back:
+        return "nothing was read back: there is no card yet, or no partner is connected"
+    return f"{counted(tokens, 'card')}, read back {counted(read_back, 'time')}: all as they should be"
 
 
 @app.command()

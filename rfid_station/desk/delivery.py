@@ -6,16 +6,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from rfid_station.desk.station import Station
+from rfid_station.domain.card import Card
+from rfid_station.domain.feed import Lane
 from rfid_station.domain.partner import Partner, PartnerState
 from rfid_station.errors import PartnerRefused, PartnerUnreachable
 from rfid_station.ocpi.client import TokensReceiver, open_receiver
-from rfid_station.sync.confirmation import Confirmation
+from rfid_station.sync.confirmation import Confirmation, PushAnswer
 from rfid_station.sync.drive import Replicator
 from rfid_station.sync.pace import Timing
 from rfid_station.sync.port import Peer
 from rfid_station.sync.report import LaneReport, LaneState
 from rfid_station.sync.turn import FileTurns
 from rfid_station.sync.worker import Worker
+
+EVERY_TOKEN = 10_000_000
+"""A limit for reading the whole feed."""
 
 _CANNOT_BE_REACHED = (LaneState.DOWN, LaneState.PAUSED, LaneState.BEHIND)
 
@@ -73,6 +78,37 @@ def push_now(station: Station, token_id: int, deadline_s: float) -> list[Confirm
     """Bring one token to every partner ahead of everything else, and prove it there."""
     with replicator(station) as replication:
         return replication.push_now(token_id, deadline_s)
+
+
+def prove(station: Station, token_ids: Sequence[int], deadline_s: float) -> list[Confirmation]:
+    """Read tokens back from every partner and compare. What differs is owed again."""
+    with replicator(station) as replication:
+        return replication.prove_now(token_ids, deadline_s)
+
+
+def tokens_of(station: Station, cards: Sequence[Card] | None) -> dict[int, str]:
+    """Token ids with the visual numbers of their cards; of every card with None."""
+    if cards is None:
+        changes = station.store.feed.changes_after(0, Lane.BULK, EVERY_TOKEN)
+        return {change.token_id: change.token.visual_number for change in changes}
+    found = {station.store.feed.token_id_of(card.id): card.visual_number for card in cards}
+    return {token_id: number for token_id, number in found.items() if token_id is not None}
+
+
+def check_proven(confirmations: Sequence[Confirmation]) -> None:
+    """Let it pass that every partner was seen to hold exactly what it should.
+
+    :raises PartnerUnreachable: one could not be asked
+    :raises PartnerRefused: one holds something else
+    """
+    missing = [one for one in confirmations if not one.is_confirmed]
+    if not missing:
+        return
+    words = f"{len(missing)} of {len(confirmations)} are not proven; the first: {missing[0].partner}"
+    words += f" {missing[0].answer}, {missing[0].detail}"
+    if any(one.answer is PushAnswer.UNREACHABLE for one in missing):
+        raise PartnerUnreachable(words, hint="rfid-station sync run, once the partner is back")
+    raise PartnerRefused(words, hint="rfid-station sync run")
 
 
 def standings(station: Station) -> list[LaneReport]:

@@ -7,9 +7,10 @@ from typing import Any
 
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState
-from rfid_station.domain.feed import Lane
+from rfid_station.domain.feed import Change, Lane
 from rfid_station.domain.partner import PartnerState
 from rfid_station.errors import Conflict, StationError
+from rfid_station.store.feed import Proof
 
 
 def the_card(station: Station, number: str) -> Card:
@@ -73,6 +74,7 @@ def partners_holding(station: Station, card: Card) -> list[dict[str, Any]]:
     change = station.store.feed.newest(token_id) if token_id else None
     if change is None:
         return []
+    proofs = {proof.partner: proof for proof in station.store.feed.proofs(card.id)}
     rows = []
     for partner in station.store.partners.all():
         if partner.state is not PartnerState.CONNECTED:
@@ -85,10 +87,16 @@ def partners_holding(station: Station, card: Card) -> list[dict[str, Any]]:
         if parked:
             rows.append({"partner": partner.name, "holds": f"uncertain: {parked.error}"})
         elif change.revision <= reached:
-            rows.append({"partner": partner.name, "holds": "newest state"})
+            rows.append({"partner": partner.name, "holds": _held(change, proofs.get(partner.name))})
         else:
             rows.append({"partner": partner.name, "holds": "older state, owed"})
     return rows
+
+
+def _held(change: Change, proof: Proof | None) -> str:
+    if proof and proof.is_proven and proof.revision == change.revision:
+        return f"newest state, read back {_time(proof.at)}"
+    return "newest state, as acknowledged"
 
 
 def _time(at: datetime) -> str:

@@ -222,7 +222,7 @@ def test_help_is_there_for_every_command() -> None:
         (): ["init", "doctor", "demo", "reader", "card", "sheet", "partner", "sync", "store"],
         ("card",): ["issue", "read", "show", "find", "list", "block", "unblock", "activate", "spoil"],
         ("partner",): ["add", "connect", "list"],
-        ("sync",): ["run", "status"],
+        ("sync",): ["run", "prove", "status"],
         ("store",): ["check", "log"],
     }
     for group, commands in groups.items():

@@ -89,7 +89,8 @@ def test_a_blocked_card_is_refused_at_the_partner_and_proven_there(
     assert cpo.authorize(card.uid.hex).status == "Blocked"
     (proof,) = connected.store.feed.proofs(card.id)
     assert (proof.partner, proof.is_proven) == ("cpo", True)
-    assert describe(connected, result.card)["partners"] == [{"partner": "cpo", "holds": "newest state"}]
+    (at_partner,) = describe(connected, result.card)["partners"]
+    assert at_partner["holds"].startswith("newest state, read back 20")
 
 
 def test_a_block_while_the_partner_is_away_is_owed_and_arrives_later(
@@ -202,6 +203,25 @@ def test_client_tokens_lie_outside_the_store_and_nobody_else_may_read_them(
         assert token.encode() not in path.read_bytes()
         assert FIRST_TOKEN.encode() not in path.read_bytes()
     assert token != FIRST_TOKEN
+
+
+def test_what_a_partner_lost_is_found_out_by_reading_back_and_repaired(
+    connected: Station, cpo: VirtualCpo, folder: Path
+) -> None:
+    cpo.faults.add(Fault(FaultKind.FORGET, method="PUT", times=1))
+    lost, kept = issue_from(connected, "sim:ntag213?count=2", LINES[:2]).issued
+    assert run(folder, "sync", "run").exit_code == ExitCode.DONE
+    assert describe(connected, kept)["partners"][0]["holds"] == "newest state, as acknowledged"
+    found = run(folder, "sync", "prove")
+    assert found.exit_code == ExitCode.PARTNER
+    assert lost.visual_number in found.stdout
+    assert "unknown there" in found.stdout
+    assert kept.visual_number not in found.stdout
+    assert run(folder, "sync", "run").exit_code == ExitCode.DONE
+    proven = run(folder, "sync", "prove", lost.visual_number)
+    assert (proven.exit_code, proven.stdout) == (ExitCode.DONE, "")
+    assert "all as they should be" in proven.stderr
+    assert cpo.authorize(lost.uid.hex).status == "Accepted"
 
 
 def test_a_second_connect_is_a_conflict(connected: Station, folder: Path) -> None:
