@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,10 +13,26 @@ from rfid_station.cli.completion import card_numbers
 from rfid_station.cli.context import the_station
 from rfid_station.cli.output import show_document, show_pairs, show_rows, talk
 from rfid_station.domain.card import Card, CardState, Reason
-from rfid_station.errors import ExitCode, StationError, WrongCall
+from rfid_station.errors import ExitCode, MoveNotAllowed, StationError, WrongCall
 
 if TYPE_CHECKING:
     from rfid_station.desk.stopping import Stopped
+
+
+class BlockReason(StrEnum):
+    """Why a card is blocked."""
+
+    LOST = "lost"
+    STOLEN = "stolen"
+
+
+class SpoilReason(StrEnum):
+    """Why a card that never charged is given up."""
+
+    DAMAGED = "damaged"
+    ENCODE_FAILED = "encode_failed"
+    MISPRINT = "misprint"
+
 
 app = typer.Typer(help="Cards: made, found, stopped.", no_args_is_help=True)
 
@@ -27,6 +44,7 @@ Number = Annotated[
         autocompletion=card_numbers,
     ),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 ReaderUri = Annotated[
     str | None,
@@ -42,7 +60,7 @@ def issue(
     ctx: typer.Context,
     file: Annotated[
         Path | None,
-        typer.Argument(help="A fleet's CSV file: a card for each of its rows.", metavar="[FLEET.CSV]"),
+        typer.Argument(help="A fleet's CSV file: a card for each of its rows.", metavar="FLEET.CSV"),
     ] = None,
     reader: ReaderUri = None,
     profile: ProfileName = None,
@@ -121,22 +139,22 @@ def list_(
 def block(
     ctx: typer.Context,
     number: Number,
-    reason: Annotated[Reason, typer.Option(help="lost or stolen.")] = Reason.LOST,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen.")] = False,
+    reason: Annotated[BlockReason, typer.Option(help="What happened to it.")] = BlockReason.LOST,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Stop a lost or stolen card everywhere, at once, and say which partner has confirmed it."""
-    _move_and_push(ctx, number, CardState.BLOCKED, reason, dry_run=dry_run, as_json=as_json)
+    _move_and_push(ctx, number, CardState.BLOCKED, Reason(reason), dry_run=dry_run, as_json=as_json)
 
 
 @app.command()
-def unblock(ctx: typer.Context, number: Number, dry_run: bool = False, as_json: AsJson = False) -> None:
+def unblock(ctx: typer.Context, number: Number, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Let a found card charge again. Takes --role support."""
     _move_and_push(ctx, number, CardState.ACTIVE, Reason.FOUND, dry_run=dry_run, as_json=as_json)
 
 
 @app.command()
-def activate(ctx: typer.Context, number: Number, dry_run: bool = False, as_json: AsJson = False) -> None:
+def activate(ctx: typer.Context, number: Number, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Let an issued card charge."""
     _move_and_push(ctx, number, CardState.ACTIVE, None, dry_run=dry_run, as_json=as_json)
 
@@ -145,7 +163,7 @@ def activate(ctx: typer.Context, number: Number, dry_run: bool = False, as_json:
 def spoil(
     ctx: typer.Context,
     number: Number,
-    reason: Annotated[Reason, typer.Option(help="encode_failed, damaged or misprint.")] = Reason.DAMAGED,
+    reason: Annotated[SpoilReason, typer.Option(help="What is wrong with it.")] = SpoilReason.DAMAGED,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Give up a card that never charged; its order line is open again. Final."""
@@ -155,7 +173,7 @@ def spoil(
     with the_station(ctx) as station:
         card = the_card(station, number)
         _confirm(f"give up card {card.visual_number} for good?", yes)
-        card = move_card(station, card, CardState.SPOILED, reason)
+        card = move_card(station, card, CardState.SPOILED, Reason(reason))
     typer.echo(f"{card.visual_number} is {card.state}")
 
 
@@ -173,6 +191,11 @@ def _move_and_push(
 
     with the_station(ctx) as station:
         card = the_card(station, number)
+        if reason is None and card.state is CardState.BLOCKED:
+            raise MoveNotAllowed(
+                f"card {card.visual_number} is blocked, {card.reason}",
+                hint=f"if it was found: rfid-station --role support card unblock {card.visual_number}",
+            )
         if dry_run:
             check(station, card, to, reason)
             partners = ", ".join(partner.name for partner in station.store.partners.all())

@@ -264,6 +264,9 @@ def test_moves_that_are_not_allowed(folder: Path) -> None:
     number = card.visual_number
     assert station_does(folder, "card", "spoil", number, "--yes").code == ExitCode.CONFLICT
     assert station_does(folder, "card", "block", number).code == ExitCode.DONE
+    activated = station_does(folder, "card", "activate", number)
+    assert activated.code == ExitCode.CONFLICT
+    assert is_an_error_with_a_hint(activated, "is blocked, lost")
     refused = station_does(folder, "card", "unblock", number)
     assert refused.code == ExitCode.CONFLICT
     assert is_an_error_with_a_hint(refused, "a clerk may not")
