@@ -84,6 +84,9 @@ def issue_card(
     if unfinished is None:
         _check_blank(station, identity, profile)
         _check_wanted(identity, may_begin)
+    else:
+        # What was begun is finished as it was begun, whatever is wanted for new cards now.
+        profile = station.profile(unfinished.profile)
 
     tell(Stage.RESERVE, identity.name)
     card = unfinished or _reserve(station, identity, profile, line)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from phone import links_seen_by_a_phone
 from stations import CLERK, LINES, Diary, issue_from
 
 from rfid_station.desk.files import write_whole
@@ -21,6 +22,8 @@ from rfid_station.desk.sheets import Wish, print_sheets
 from rfid_station.desk.station import Station, open_station
 from rfid_station.domain.card import CardState
 from rfid_station.errors import Conflict, DiskFull, WrongCall
+from rfid_station.reader.opening import open_reader
+from rfid_station.reader.sim import SimReader
 from rfid_station.vault import Vault
 
 
@@ -84,6 +87,20 @@ def test_a_blank_too_many_is_not_used_while_a_begun_card_is_out(station: Station
     assert [type(error) for error in other.failures] == [Conflict]
     (card,) = station.store.cards.listing()
     assert card.state is CardState.ENCODING
+
+
+def test_a_card_that_was_begun_is_finished_as_it_was_begun(folder: Path) -> None:
+    deck = f"sim:ntag213?deck={folder / 'deck.json'}"
+    with open_station(folder, CLERK) as station:
+        issue_from(station, f"{deck}&fault=vanish")
+    path = folder / "station.toml"
+    path.write_text(path.read_text().replace('profile = "link"', 'profile = "plain"'))
+    with open_station(folder, CLERK) as station:
+        (card,) = issue_from(station, f"{deck}&start=0").issued
+        assert (card.profile, card.state) == ("link", CardState.ACTIVE)
+    reader = open_reader(f"{deck}&start=0")
+    assert isinstance(reader, SimReader)
+    assert links_seen_by_a_phone(reader.deck.cards[0].card) == [f"https://cards.example.com/c/{card.alias}"]
 
 
 def test_a_name_that_fits_several_cards_is_a_conflict_that_lists_them(station: Station) -> None:
