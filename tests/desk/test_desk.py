@@ -6,7 +6,7 @@ import csv
 import resource
 import signal
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from phone import links_seen_by_a_phone
 from stations import CLERK, LINES, Diary, issue_from
 
+from rfid_station.chip.exchange import CardLink
 from rfid_station.desk.files import write_whole
 from rfid_station.desk.fleet_file import read_fleet_file
 from rfid_station.desk.lookup import the_card
+from rfid_station.desk.loop import Run, issue_cards
 from rfid_station.desk.sheets import Wish, print_sheets
 from rfid_station.desk.station import Station, open_station
 from rfid_station.domain.card import CardState
@@ -78,6 +80,31 @@ def test_three_failures_in_a_row_stop_the_loop(station: Station) -> None:
     assert tally.must_brake
     assert len(tally.failures) == 3
     assert station.store.cards.listing() == []
+
+
+class Piles:
+    """A reader onto which one virtual pile comes after the other."""
+
+    uri = "sim:"
+
+    def __init__(self, *uris: str) -> None:
+        self.readers = [open_reader(uri) for uri in uris]
+
+    def cards(self, stop: Callable[[], bool]) -> Iterator[CardLink]:
+        for reader in self.readers:
+            yield from reader.cards(stop)
+
+    def close(self) -> None:
+        for reader in self.readers:
+            reader.close()
+
+
+def test_failures_that_are_not_in_a_row_do_not_stop_it(station: Station) -> None:
+    bad, good = "sim:classic1k?count=2", "sim:ntag213"
+    tally = issue_cards(
+        Run(station, station.profile(), None, None, Diary()), Piles(bad, good, bad, good), lambda: False
+    )
+    assert (len(tally.failures), len(tally.issued)) == (4, 2)
 
 
 def test_a_blank_too_many_is_not_used_while_a_begun_card_is_out(station: Station) -> None:
