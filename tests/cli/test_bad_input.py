@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -215,7 +216,7 @@ def test_a_wrong_setting_is_named_with_its_value(folder: Path, line: str, words:
 
 
 def test_a_store_of_a_newer_program_is_left_alone(folder: Path) -> None:
-    with sqlite3.connect(folder / "station.db") as connection:
+    with closing(sqlite3.connect(folder / "station.db")) as connection, connection:
         (table,) = (
             name
             for (name,) in connection.execute("SELECT name FROM sqlite_master")

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -177,7 +178,7 @@ def test_store_check_finds_an_edited_event(folder: Path, card: Card) -> None:
     assert run(folder, "store", "check").exit_code == 0
     with open_station(folder, CLERK) as station:
         path = station.store.path
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             connection.execute(f"DROP TRIGGER {name}")
         connection.execute("UPDATE event SET actor = 'nobody' WHERE seq = 3")

@@ -227,7 +227,7 @@ for link in open_reader(sys.argv[1]).cards(bool):
     for page in range(4, 8):
         link.transceive(bytes([0xA2, page]) + b"DONE")
     link.restart_field()
-    print("survived")
+    print("survived", flush=True)
 """
 
 
