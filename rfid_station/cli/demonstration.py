@@ -15,7 +15,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,21 @@ from rfid_station.shipped import shipped
 PARTNER = "voltpoint"
 _MARK = ".rfid-station-demo"
 _PATIENCE_S = 20.0
+
+
+IsOver = Callable[[], bool]
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """A simulator's process: the first line it said, and whether it has ended."""
+
+    first_line: str
+    has_ended: IsOver
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +87,14 @@ def run(folder: Path, reader: str) -> None:
     fleet = shipped("data", "fleet-sample.csv")
     count = len(fleet.read_text("utf-8").splitlines()) - 1
     with ExitStack() as stack:
-        uri = stack.enter_context(_virtual_reader(reader, folder, count))
+        uri, is_over = stack.enter_context(_virtual_reader(reader, folder, count))
         cpo = stack.enter_context(_virtual_cpo(folder))
         with issuing.stoppable() as stop:
             clerk = actor_at_keyboard("demo clerk")
             _make_station(folder, clerk, uri)
             with open_station(folder, clerk) as station:
                 _connect(station, cpo)
-                cards = _issue(station, fleet, uri)
+                cards = _issue(station, issuing.Wish(fleet, uri, None, None, False, is_over))
                 made = _print(station, cards)
             if stop():
                 return
@@ -122,9 +137,9 @@ def _connect(station: Station, cpo: Cpo) -> None:
         talk(f"{PARTNER} is connected as {', '.join(map(str, connected.connection.parties))}")
 
 
-def _issue(station: Station, fleet: Path, uri: str) -> list[Card]:
-    _step("a card for each driver of a fleet", f"card issue {fleet.name}")
-    tally = issuing.issue(station, issuing.Wish(fleet, uri, None, None, False))
+def _issue(station: Station, wish: issuing.Wish) -> list[Card]:
+    _step("a card for each driver of a fleet", f"card issue {wish.file.name if wish.file else ''}")
+    tally = issuing.issue(station, wish)
     _step("every card is at the partner", "sync run")
     check_settled(deliver(station, 30.0))
     _step("and reads back as it should", "sync prove")
@@ -198,30 +213,30 @@ def _virtual_cpo(folder: Path) -> Iterator[Cpo]:
     token_file.write_text(secrets.token_urlsafe(24) + "\n", "utf-8")
     state_file = folder / f"{PARTNER}.json"
     options = ["--first-token-file", token_file, "--state", state_file]
-    with _process("rfid_station.simulator.cpo", options) as first_line:
-        urls = json.loads(first_line)
+    with _process("rfid_station.simulator.cpo", options) as process:
+        urls = json.loads(process.first_line)
         yield Cpo(urls["versions_url"], urls["station_url"], token_file, state_file)
 
 
 @contextmanager
-def _virtual_reader(wish: str, folder: Path, count: int) -> Iterator[str]:
-    """A virtual reader with so many blanks, as the URI to open it with."""
+def _virtual_reader(wish: str, folder: Path, count: int) -> Iterator[tuple[str, IsOver]]:
+    """A virtual reader with so many blanks: the URI to open it with, and whether its pile is gone."""
     if wish not in ("auto", "vpcd"):
-        yield wish if "?" in wish else f"{wish}?count={count}"
+        yield (wish if "?" in wish else f"{wish}?count={count}"), _never
         return
     with ExitStack() as stack:
         try:
-            uri = stack.enter_context(_reader_behind_pcscd(folder, count))
+            reader = stack.enter_context(_reader_behind_pcscd(folder, count))
         except NoReader as error:
             if wish == "vpcd":
                 raise
             talk(f"no virtual reader behind pcscd ({error.message}), so the one in this process is used")
-            uri = f"sim:ntag213?count={count}"
-        yield uri
+            reader = (f"sim:ntag213?count={count}", _never)
+        yield reader
 
 
 @contextmanager
-def _reader_behind_pcscd(folder: Path, count: int) -> Iterator[str]:
+def _reader_behind_pcscd(folder: Path, count: int) -> Iterator[tuple[str, IsOver]]:
     """A pcscd of our own with a virtual reader, and a process that lays cards on it.
 
     :raises NoReader: something that it takes is not installed
@@ -237,13 +252,13 @@ def _reader_behind_pcscd(folder: Path, count: int) -> Iterator[str]:
         if trouble or not found:
             raise NoReader(trouble or "pcscd shows no reader", hint="rfid-station doctor")
         options = ["--port", pcscd.port, "--deck", folder / "blanks.json", "--count", count, "--hands-free"]
-        with _process("rfid_station.simulator.hand", options):
-            yield f"pcsc:{pcscd.reader}"
+        with _process("rfid_station.simulator.hand", options) as hand:
+            yield f"pcsc:{pcscd.reader}", hand.has_ended
 
 
 @contextmanager
-def _process(module: str, options: Sequence[object]) -> Iterator[str]:
-    """Run a simulator's process while the block runs; the first line it says.
+def _process(module: str, options: Sequence[object]) -> Iterator[Simulation]:
+    """Run a simulator's process while the block runs.
 
     :raises StationError: it ended without a word
     """
@@ -253,7 +268,7 @@ def _process(module: str, options: Sequence[object]) -> Iterator[str]:
         line = process.stdout.readline() if process.stdout else ""
         if not line:
             raise StationError(f"{module} did not come up", hint="rfid-station doctor")
-        yield line
+        yield Simulation(line, lambda: process.poll() is not None)
     finally:
         process.terminate()
         process.wait(_PATIENCE_S)

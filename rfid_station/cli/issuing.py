@@ -40,6 +40,8 @@ class Wish:
     profile: str | None
     count: int | None
     as_json: bool
+    is_over: Callable[[], bool] = lambda: False
+    """Whether no card can come any more, where somebody else knows that."""
 
 
 def issue(station: Station, wish: Wish) -> Tally:
@@ -55,7 +57,8 @@ def issue(station: Station, wish: Wish) -> Tally:
                 if wish.as_json:
                     typer.echo(json.dumps(card_row(card), ensure_ascii=False))
 
-            tally = issue_cards(Run(station, profile, lines, wish.count, view, after_card), reader, stop)
+            making = Run(station, profile, lines, wish.count, view, after_card)
+            tally = issue_cards(making, reader, lambda: stop() or wish.is_over())
             interrupted = stop()
             pending = [report for report in delivery.settle(SETTLE_S) if not report.is_settled]
     finally:
