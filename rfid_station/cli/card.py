@@ -11,7 +11,7 @@ import typer
 
 from rfid_station.cli.completion import card_numbers
 from rfid_station.cli.context import the_station
-from rfid_station.cli.output import show_document, show_pairs, show_rows, talk
+from rfid_station.cli.output import show_document, show_pairs, show_rows, shown, talk
 from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.errors import ExitCode, MoveNotAllowed, StationError, WrongCall
 
@@ -108,7 +108,13 @@ def show(ctx: typer.Context, number: Number, as_json: AsJson = False) -> None:
     if as_json:
         show_document(row)
     else:
-        show_pairs({name: _lines(value) if isinstance(value, list) else value for name, value in row.items()})
+        partners = [
+            {**at_partner, "read_back": _read_back(at_partner["read_back"])} for at_partner in row["partners"]
+        ]
+        told = row | {"partners": partners}
+        show_pairs(
+            {name: _lines(value) if isinstance(value, list) else value for name, value in told.items()}
+        )
 
 
 @app.command()
@@ -211,7 +217,7 @@ def _show_stop(result: Stopped, as_json: bool) -> None:
         {
             "partner": one.partner,
             "answer": f"{one.answer}",
-            "at": _time(one.at),
+            "at": one.at,
             "may_accept": one.may_accept,
             "detail": one.detail,
             "next": one.next_step,
@@ -223,7 +229,7 @@ def _show_stop(result: Stopped, as_json: bool) -> None:
         return
     typer.echo(f"{result.card.visual_number} is {result.card.state}")
     for row in rows:
-        typer.echo(f"{row['partner']}: {row['answer']} at {row['at']}, {row['may_accept']}")
+        typer.echo(f"{row['partner']}: {row['answer']} at {shown(row['at'])}, {row['may_accept']}")
         for more in filter(None, (row["detail"], row["next"])):
             typer.echo(f"  {more}")
     if not rows:
@@ -267,15 +273,15 @@ def _row(card: Card) -> dict[str, Any]:
         "chip": card.chip,
         "driver": card.driver.name if card.driver else None,
         "fleet": card.driver.fleet if card.driver else None,
-        "changed": _time(card.changed_at),
+        "changed": card.changed_at,
     }
 
 
-def _time(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+def _read_back(at: datetime | None) -> str:
+    return f"read back {shown(at)}" if at else ""
 
 
 def _lines(rows: list[dict[str, Any]]) -> str:
     return "\n".join(
-        "  ".join(str(value) for value in row.values() if value not in (None, "")) for row in rows
+        "  ".join(shown(value) for value in row.values() if value not in (None, "")) for row in rows
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import typer
@@ -28,6 +29,13 @@ def talk(words: str) -> None:
     typer.echo(words, err=True)
 
 
+def shown(value: object) -> str:
+    """Any value as text: times in UTC to the second, nothing as an empty text."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return "" if value is None else str(value)
+
+
 def counted(number: int, noun: str) -> str:
     """A number with its noun: `1 card`, `2 cards`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
@@ -35,14 +43,14 @@ def counted(number: int, noun: str) -> str:
 
 def show_document(document: Row) -> None:
     """Print one JSON document."""
-    typer.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+    typer.echo(json.dumps(document, ensure_ascii=False, indent=2, default=shown))
 
 
 def show_rows(rows: Sequence[Row], *, as_json: bool, empty: str) -> None:
     """Print rows: one JSON object a line, or a table. `empty` is said on stderr where there is none."""
     if as_json:
         for row in rows:
-            typer.echo(json.dumps(row, ensure_ascii=False, default=str))
+            typer.echo(json.dumps(row, ensure_ascii=False, default=shown))
     elif rows:
         _table(rows)
     if not rows:
@@ -53,7 +61,7 @@ def show_pairs(row: Row) -> None:
     """Print one thing for people: a line per entry, names aligned."""
     width = max(map(len, row))
     for name, value in row.items():
-        lines = str("" if value is None else value).splitlines() or [""]
+        lines = shown(value).splitlines() or [""]
         typer.echo(f"{name:<{width}}  {lines[0]}")
         for line in lines[1:]:
             typer.echo(f"{'':<{width}}  {line}")
@@ -79,4 +87,4 @@ def _table(rows: Sequence[Row]) -> None:
 def _plain(value: object) -> str:
     from rich.markup import escape
 
-    return "" if value is None else escape(str(value))
+    return escape(shown(value))

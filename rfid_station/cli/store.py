@@ -48,7 +48,7 @@ def log(
     rows = [
         {
             "seq": event.seq,
-            "at": event.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "at": event.at,
             "who": event.actor.name,
             "role": f"{event.actor.role}",
             "what": event.action,

@@ -80,9 +80,10 @@ def issue_card(
     """
     tell(Stage.IDENTIFY, "")
     identity = run(link, identify(link.atr))
-    unfinished = station.store.cards.unfinished(identity.uid)
+    known = station.store.cards.living(identity.uid)
+    unfinished = known if known and known.state.is_unfinished else None
     if unfinished is None:
-        _check_blank(station, identity, profile)
+        _check_blank(station, identity, profile, known)
         _check_wanted(identity, may_begin)
     else:
         # What was begun is finished as it was begun, whatever is wanted for new cards now.
@@ -124,9 +125,8 @@ def _check_wanted(identity: Identity, may_begin: bool) -> None:
         )
 
 
-def _check_blank(station: Station, identity: Identity, profile: Profile) -> None:
+def _check_blank(station: Station, identity: Identity, profile: Profile, known: Card | None) -> None:
     """Refuse what must not be written, before a number is taken for it."""
-    known = station.store.cards.living(identity.uid)
     if known:
         raise Conflict(
             f"card {identity.uid.masked} is card {known.visual_number} already, and {known.state}",

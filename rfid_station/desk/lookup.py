@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState
 from rfid_station.domain.feed import Change, Lane
-from rfid_station.domain.partner import PartnerState
+from rfid_station.domain.partner import Partner, PartnerState
 from rfid_station.errors import Conflict, StationError
 from rfid_station.store.feed import Proof
 
@@ -54,7 +53,7 @@ def describe(station: Station, card: Card) -> dict[str, Any]:
         "order_line": card.order_line,
         "printed": [
             {
-                "at": _time(printed.at),
+                "at": printed.at,
                 "design": printed.design,
                 "place": f"job {printed.job_id}, sheet {printed.sheet_number}, position {printed.position}",
             }
@@ -62,7 +61,7 @@ def describe(station: Station, card: Card) -> dict[str, Any]:
         ],
         "partners": partners_holding(station, card),
         "history": [
-            {"at": _time(event.at), "who": event.actor.name, "what": event.action}
+            {"at": event.at, "who": event.actor.name, "what": event.action}
             for event in station.store.cards.history(card.id)
         ],
     }
@@ -75,29 +74,29 @@ def partners_holding(station: Station, card: Card) -> list[dict[str, Any]]:
     if change is None:
         return []
     proofs = {proof.partner: proof for proof in station.store.feed.proofs(card.id)}
-    rows = []
-    for partner in station.store.partners.all():
-        if partner.state is not PartnerState.CONNECTED:
-            rows.append({"partner": partner.name, "holds": "not connected"})
-            continue
-        standing = station.store.feed.standing(partner.name)
-        parked = next((row for row in standing.parked if row.token_id == token_id), None)
-        lane = Lane.URGENT if change.is_urgent else Lane.BULK
-        reached = max(standing.cursors[Lane.BULK], standing.cursors[lane])
-        if parked:
-            rows.append({"partner": partner.name, "holds": f"uncertain: {parked.error}"})
-        elif change.revision <= reached:
-            rows.append({"partner": partner.name, "holds": _held(change, proofs.get(partner.name))})
-        else:
-            rows.append({"partner": partner.name, "holds": "older state, owed"})
-    return rows
+    return [
+        _at_partner(station, partner, change, proofs.get(partner.name))
+        for partner in station.store.partners.all()
+    ]
 
 
-def _held(change: Change, proof: Proof | None) -> str:
-    if proof and proof.is_proven and proof.revision == change.revision:
-        return f"newest state, read back {_time(proof.at)}"
-    return "newest state, as acknowledged"
+def _at_partner(station: Station, partner: Partner, change: Change, proof: Proof | None) -> dict[str, Any]:
+    is_proven = proof is not None and proof.is_proven and proof.revision == change.revision
+    return {
+        "partner": partner.name,
+        "holds": _holds(station, partner, change),
+        "read_back": proof.at if proof and is_proven else None,
+    }
 
 
-def _time(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+def _holds(station: Station, partner: Partner, change: Change) -> str:
+    """What a partner holds of a card, in words."""
+    if partner.state is not PartnerState.CONNECTED:
+        return "nothing: not connected"
+    standing = station.store.feed.standing(partner.name)
+    parked = next((row for row in standing.parked if row.token_id == change.token_id), None)
+    if parked:
+        return f"uncertain: {parked.error}"
+    lanes = Lane if change.is_urgent else (Lane.BULK,)
+    is_passed = change.revision <= max(standing.cursors[lane] for lane in lanes)
+    return "newest state" if is_passed else "older state, owed"

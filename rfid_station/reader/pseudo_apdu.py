@@ -16,7 +16,6 @@ READ_FIRST_PAGES = bytes.fromhex("3000")
 """READ of page 0, the frame that shows whether a raw path works."""
 
 DONE = 0x9000
-NO_ANSWER_FROM_CARD = 0x6401
 
 _TIMER = bytes.fromhex("5F460400010100")
 """How long the reader listens: 00010100h = 66 ms. Readers disagree on the byte order of this

@@ -147,11 +147,6 @@ class Cards:
         with self._database.read() as connection:
             return first_card(connection, LIVING_WITH_UID, uid=uid.hex)
 
-    def unfinished(self, uid: CardUid) -> Card | None:
-        """The card with this UID that was begun and neither registered nor given up."""
-        found = self.living(uid)
-        return found if found and found.state.is_unfinished else None
-
     def by_id(self, card_id: int) -> Card:
         """One card.
 

@@ -47,7 +47,6 @@ def test_reserved_card_reads_back_as_it_was_given(store: Store) -> None:
     assert store.cards.by_id(card.id) == card
     assert store.cards.by_order_line("fleet.csv:3") == card
     assert store.cards.living(uid(7)) == card
-    assert store.cards.unfinished(uid(7)) == card
 
 
 def test_card_without_driver_and_order_line(store: Store) -> None:
@@ -234,7 +233,6 @@ def test_register_activates_and_tells(store: Store, encode_first: bool) -> None:
     active = store.cards.register(card.id, token_of=tell, activate=True, actor=ANN)
     assert active.state is CardState.ACTIVE
     assert store.cards.by_id(card.id) == active
-    assert store.cards.unfinished(card.uid) is None
     assert told(store, card) == tell(active, datetime(2026, 11, 22, 8, 0, 0, tzinfo=UTC))
     assert told(store, card).valid
     assert [event.action for event in store.cards.history(card.id)][-2:] == ["card.issued", "card.active"]
