@@ -18,6 +18,7 @@ expected. An error carries what went wrong *with the value*, and a hint that run
     │   ├── PartnerRefused           7
     │   └── PartnerUnreachable       7   transient
     ├── StillPending                 8   done here, something else is still to come
+    ├── KeyUnavailable               1   a key is missing, or its ring is locked
     ├── StoreError                   1
     │   ├── StoreTooNew              1
     │   └── DiskFull                 1   transient
@@ -136,6 +137,10 @@ class StillPending(StationError):
     """All that could be done here is done; somebody else still has to."""
 
     exit_code = ExitCode.PENDING
+
+
+class KeyUnavailable(StationError):
+    """A key that this work needs is not in the ring, or the ring cannot be opened."""
 
 
 class StoreError(StationError):

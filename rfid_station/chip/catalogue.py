@@ -1,4 +1,4 @@
-"""The chips we know, as tables: memory maps and version bytes from `data/chips.toml`."""
+"""The chips and kinds of cards we know, as tables: from `data/chips.toml` and `data/card_names.toml`."""
 
 from __future__ import annotations
 
@@ -55,15 +55,35 @@ def chip_of_version(version: bytes) -> Type2Chip | None:
     return next((chip for chip in type2_chips() if chip.version == version), None)
 
 
-@cache
-def atr_names() -> dict[str, str]:
-    """PC/SC card names (four hexadecimal digits) in words."""
-    return dict(_table()["atr_names"])
+@dataclass(frozen=True, slots=True)
+class CardName:
+    """A kind of card in words. `family` is one of `sighting.Family`; `refusal` says why it cannot charge."""
+
+    name: str
+    family: str
+    refusal: str = ""
+
+
+def card_name_of_atr(code: str) -> CardName | None:
+    """The kind behind a PC/SC card name of four hexadecimal digits."""
+    row = _card_names()["atr"].get(code)
+    return CardName(**row) if row else None
+
+
+def card_name_of_sak(sak: int) -> CardName | None:
+    """The kind behind a select acknowledge."""
+    row = _card_names()["sak"].get(f"{sak:02X}")
+    return CardName(**row) if row else None
 
 
 def _chip(row: dict[str, Any]) -> Type2Chip:
     as_bytes = {key: bytes.fromhex(row[key]) for key in ("version", "capability", "prefix")}
     return Type2Chip(**{**row, **as_bytes})
+
+
+@cache
+def _card_names() -> dict[str, Any]:
+    return tomllib.loads(shipped("data", "card_names.toml").read_text("utf-8"))
 
 
 @cache

@@ -5,15 +5,72 @@ a value. Whoever has a card in the field runs it with `run`; tests feed it bytes
 
 A frame has no CRC. The four-bit ACK and NAK of a Type 2 tag are one byte (`0A` is ACK, NFC
 Forum Type 2 Tag, 9.6). No answer at all is the empty frame.
+
+Three kinds of cards are spoken to in three ways, and a dialogue says which by the kind of its
+commands: plain frames of ISO 14443-3, APDUs over ISO 14443-4, and, since Crypto1 is inside the reader's
+chip, what a MIFARE Classic is asked by the reader.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from rfid_station.chip.sighting import Sighting
+
 Result = TypeVar("Result")
+
+ACK = b"\x0a"
+"""What a card answers to a command it carried out and has nothing to say about."""
+
+
+class SecretFrame(bytes):
+    """Bytes that hold a key or a password. Nobody may show more of them than the length."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} secret bytes>"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, slots=True)
+class Apdu:
+    """A command of ISO 7816-4 to a card of ISO 14443-4. The answer ends in its status word."""
+
+    command: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SectorLogin:
+    """Let the reader authenticate to the MIFARE Classic sector that `block` lies in.
+
+    The answer is `ACK`, or empty: then the card wants a `Restart` before it listens again.
+    """
+
+    block: int
+    key: SecretFrame
+    """Six bytes."""
+    is_key_b: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBlock:
+    """Read a MIFARE Classic block after a login. The answer is 16 bytes, or empty."""
+
+    block: int
+
+
+@dataclass(frozen=True, slots=True)
+class WriteBlock:
+    """Write the 16 bytes of a MIFARE Classic block after a login. The answer is `ACK`, or empty."""
+
+    block: int
+    data: bytes = field(repr=False)
+
+
+Exchange = bytes | Apdu | SectorLogin | ReadBlock | WriteBlock
+"""What costs one exchange with the card. Plain bytes are a frame of ISO 14443-3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +83,7 @@ class AskUid:
     """Ask the reader for the UID of the card that is selected now. The answer is the UID."""
 
 
-Command = bytes | Restart | AskUid
+Command = Exchange | Restart | AskUid
 Dialogue = Generator[Command, bytes, Result]
 
 
@@ -37,14 +94,14 @@ class CardLink(Protocol):
     """
 
     @property
-    def atr(self) -> bytes:
-        """What the reader made up about the card (PC/SC part 3), empty without PC/SC."""
+    def seen(self) -> Sighting:
+        """What the reader learned about the card when it selected it."""
 
     def uid(self) -> bytes:
         """The UID in air order, asked anew."""
 
-    def transceive(self, frame: bytes) -> bytes:
-        """One frame to the card, its answer back; empty when it stayed silent."""
+    def transceive(self, command: Exchange) -> bytes:
+        """One command to the card, its answer back; empty when it stayed silent."""
 
     def restart_field(self) -> bytes:
         """Take power from the card and give it back; the UID it is selected with then."""

@@ -14,7 +14,8 @@ from typing import Any
 import typer
 
 from rfid_station.chip.exchange import CardLink, run
-from rfid_station.chip.identify import Identity, identify
+from rfid_station.chip.identify import identify
+from rfid_station.chip.identity import Identity
 from rfid_station.cli.issue_view import LiveView, PlainView
 from rfid_station.cli.output import counted, talk
 from rfid_station.desk.delivery import background_delivery
@@ -72,20 +73,17 @@ def show_plan(station: Station, wish: Wish) -> None:
     """Tap one card and print what would be written to it; nothing is written or reserved."""
     profile = station.profile(wish.profile)
     with _one_card(wish.reader or station.settings.desk.reader) as link:
-        plan = plan_for(station, run(link, identify(link.atr)), profile)
-    rows = [
-        {"page": f"{step.page:02X}", "data": step.data.hex().upper(), "for": step.purpose}
-        for step in plan.steps
-    ]
+        plan = plan_for(station, run(link, identify(link.seen)), profile)
+    rows = [{"step": f"{step}", "irreversible": step.is_irreversible} for step in plan.steps]
     for row in rows:
-        typer.echo(json.dumps(row) if wish.as_json else "  ".join(row.values()))
-    talk(f"{counted(len(rows), 'page')} would be written" if rows else "nothing would be written")
+        typer.echo(json.dumps(row, ensure_ascii=False) if wish.as_json else row["step"])
+    talk(f"{counted(len(rows), 'step')} would be written" if rows else "nothing would be written")
 
 
 def read_card(station: Station, reader: str | None) -> dict[str, Any]:
     """What the card on the reader says of itself, and what the store says of it."""
     with _one_card(reader or station.settings.desk.reader) as link:
-        identity = run(link, identify(link.atr))
+        identity = run(link, identify(link.seen))
     known = station.store.cards.living(identity.uid)
     return {
         "uid": identity.uid.masked,
@@ -98,18 +96,10 @@ def read_card(station: Station, reader: str | None) -> dict[str, Any]:
 
 
 def _memory(identity: Identity) -> dict[str, Any]:
-    state = identity.type2
+    state = identity.state
     if state is None:
         return {"memory": "not read"}
-    locked = sum(
-        state.why_not_writable(page) is not None
-        for page in range(state.chip.user_first, state.chip.user_last + 1)
-    )
-    return {
-        "memory": f"{state.freshness}",
-        "link": state.link,
-        "locked": f"{locked} of {state.chip.user_last - state.chip.user_first + 1} pages",
-    }
+    return {"memory": f"{state.freshness}", "link": state.link, **state.facts()}
 
 
 @contextmanager

@@ -15,17 +15,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rfid_station.chip.exchange import CardLink, run
-from rfid_station.chip.identify import Freshness, Identity, identify
+from rfid_station.chip.identify import identify
+from rfid_station.chip.identity import Identity
 from rfid_station.desk.fleet_file import OrderLine
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.domain.contract_id import ContractId, own_contract_id
-from rfid_station.domain.profile import Profile
+from rfid_station.domain.profile import Freshness, Profile
 from rfid_station.domain.token import Party
 from rfid_station.domain.visual_number import NumberPattern, draw_index
-from rfid_station.encode.plan import Plan, plan_encoding
-from rfid_station.encode.verify import verify_card
-from rfid_station.encode.write import write_card
+from rfid_station.encode.encoder import plan_card
+from rfid_station.encode.plan import Plan, Target
 from rfid_station.errors import CardDefective, CardRefused, Conflict, ReadBackDiffers
 from rfid_station.settings import Activation, VisualOrder
 
@@ -79,7 +79,7 @@ def issue_card(
     :raises ReadBackDiffers: it does not keep what was written, and is spoiled
     """
     tell(Stage.IDENTIFY, "")
-    identity = run(link, identify(link.atr))
+    identity = run(link, identify(link.seen))
     known = station.store.cards.living(identity.uid)
     unfinished = known if known and known.state.is_unfinished else None
     if unfinished is None:
@@ -93,9 +93,9 @@ def issue_card(
     card = unfinished or _reserve(station, identity, profile, line)
 
     tell(Stage.PLAN, card.visual_number)
-    plan = plan_encoding(profile, identity, station.link(card.alias))
+    plan = plan_card(identity, Target(profile, station.link(card.alias), None))
 
-    tell(Stage.WRITE, f"{len(plan.steps)} pages")
+    tell(Stage.WRITE, f"{len(plan.steps)} steps")
     card = station.store.cards.begin_encoding(card.id, plan.digest, station.actor)
     _write_and_verify(station, link, card, plan, tell)
 
@@ -114,7 +114,7 @@ def plan_for(station: Station, identity: Identity, profile: Profile) -> Plan:
 
     :raises CardRefused: the card cannot become what the profile wants
     """
-    return plan_encoding(profile, identity, station.link("X" * ALIAS_LENGTH))
+    return plan_card(identity, Target(profile, station.link("X" * ALIAS_LENGTH), None))
 
 
 def _check_wanted(identity: Identity, may_begin: bool) -> None:
@@ -132,7 +132,7 @@ def _check_blank(station: Station, identity: Identity, profile: Profile, known: 
             f"card {identity.uid.masked} is card {known.visual_number} already, and {known.state}",
             hint=f"rfid-station card show {known.visual_number}",
         )
-    state = identity.type2
+    state = identity.state
     if state and state.freshness is not Freshness.BLANK:
         raise CardRefused(
             f"card {identity.uid.masked} is no blank: it carries {state.link or 'data of somebody else'}",
@@ -184,9 +184,9 @@ def _draw_alias() -> str:
 def _write_and_verify(station: Station, link: CardLink, card: Card, plan: Plan, tell: Tell) -> None:
     """Write and read back; a chip that does not take or keep it makes the card spoiled."""
     try:
-        run(link, write_card(plan))
+        run(link, plan.write(None))
         tell(Stage.VERIFY, "field off and on, read back")
-        run(link, verify_card(plan))
+        run(link, plan.verify(None))
     except (CardDefective, ReadBackDiffers):
         station.store.cards.move(
             card.id,

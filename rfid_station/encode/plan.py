@@ -1,110 +1,118 @@
-"""From what should be on a card and what is on it now to an ordered list of writes. Pure.
+"""From what should be on a card and what is on it now to an ordered list of steps.
 
-The order survives a tear at every step: as long as anything else is unfinished, the NDEF
-length is zero, so a phone finds an empty card; the page with the real length comes last. Pages
-that are right already are not written, so that a torn card is finished by planning anew.
+    examine ─► plan ─► write ─► verify
+
+Each family of chips has a module of its own here, made in the same way: `examine` reads what planning needs
+and changes nothing, `plan` is pure and puts what is irreversible last, and the plan it returns can be shown,
+written and read back. Whatever tears it, planning anew finishes the card.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from rfid_station.chip.catalogue import PAGE_SIZE, Type2Chip
-from rfid_station.chip.identify import Identity, Type2State, split_pages
-from rfid_station.chip.ndef import NDEF, TERMINATOR, uri_message
-from rfid_station.domain.profile import Content, Profile
+from rfid_station.chip.exchange import Dialogue, Restart
+from rfid_station.domain.key import KeyRef
+from rfid_station.domain.profile import Profile
 from rfid_station.domain.uid import CardUid
-from rfid_station.errors import CardRefused
+from rfid_station.encode.keys import KeySource
+from rfid_station.errors import CardLost
 
 
 @dataclass(frozen=True, slots=True)
-class WritePage:
-    """One write of one page, and what it is for."""
+class Target:
+    """What a card is to become."""
 
-    page: int
-    data: bytes
-    purpose: str
+    profile: Profile
+    link: str
+    key: KeyRef | None
+    """The master key and version that this card's keys are derived from; None without keys."""
+    is_begun: bool = False
+    """Whether we began with this card before, so that it may carry our keys already."""
+
+
+class Step(Protocol):
+    """One thing that is done to a card. Its text is the exact bytes, keys as names, and what it is for."""
+
+    @property
+    def is_irreversible(self) -> bool:
+        """Whether nobody can undo it."""
 
     def __str__(self) -> str:
-        return f"page {self.page:02X} ← {self.data.hex(' ').upper()}  {self.purpose}"
+        """One line, as `page 06 ← D1 01 10 55  link`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What will be done to one card. `expected` is what every touched page must read in the end."""
+class Plan(Protocol):
+    """What will be done to one card. Frozen, and without secrets: keys come in when it runs."""
 
-    uid: CardUid
-    chip: Type2Chip | None
-    steps: tuple[WritePage, ...]
-    expected: dict[int, bytes]
+    @property
+    def uid(self) -> CardUid:
+        """Of the card that was planned for."""
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """What is still to be done, in order. Empty: the card is as it should be."""
 
     @property
     def digest(self) -> str:
-        """Names the wanted end state, whatever of it is there already: SHA-256, 16 digits."""
-        whole = b"".join(bytes([page]) + data for page, data in sorted(self.expected.items()))
-        return hashlib.sha256(self.uid.raw + whole).hexdigest()[:16]
+        """Names the wanted end state, whatever of it is there already; see `digest_of`."""
+
+    def write(self, keys: KeySource | None) -> Dialogue[None]:
+        """Do every step. Whatever it raises, planning anew can finish the card.
+
+        :raises CardLost: the card left, or is another one
+        :raises CardDefective: the chip does not take what a good one of its kind takes
+        :raises KeyUnavailable: a key is not in the ring
+        """
+
+    def verify(self, keys: KeySource | None) -> Dialogue[None]:
+        """Field off and on, then compare the card with its end state.
+
+        As a stranger, who must find the content and must not be able to change it, and with its keys
+        unless `keys` is None.
+
+        :raises ReadBackDiffers: the first difference, by name
+        :raises CardLost: the card left, or is another one
+        """
 
 
-def plan_encoding(profile: Profile, identity: Identity, link: str) -> Plan:
-    """Plan how the card on the reader becomes what the profile wants, carrying `link`.
+def digest_of(uid: CardUid, end_state: Sequence[str]) -> str:
+    """SHA-256 of a card's wanted end state, 16 digits. Keys appear by name and version, never by value."""
+    text = "\n".join([uid.hex, *end_state])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    :raises CardRefused: the chip is not one of the profile's, is too small, or is locked
+
+@dataclass(frozen=True, slots=True)
+class NothingToWrite:
+    """The plan for a card whose UID is all that is wanted of it."""
+
+    uid: CardUid
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Names the wanted end state: the UID."""
+        return digest_of(self.uid, [])
+
+    def write(self, keys: KeySource | None) -> Dialogue[None]:  # noqa: ARG002
+        """Nothing."""
+        yield from ()
+
+    def verify(self, keys: KeySource | None) -> Dialogue[None]:  # noqa: ARG002
+        """See the card come back under the same UID after a field reset; one with a random UID does not."""
+        check_same_card(self.uid, (yield Restart()))
+
+
+def check_same_card(expected: CardUid, answered: bytes) -> None:
+    """Stop when another card answers than the one that was planned for.
+
+    :raises CardLost: it does
     """
-    if identity.name not in profile.chips:
-        raise CardRefused(
-            f"card {identity.uid.masked} is a {identity.name}; profile {profile.name} takes "
-            + ", ".join(sorted(profile.chips)),
-            hint="take a blank with one of these chips, or another profile with --profile",
+    if answered != expected.raw:
+        raise CardLost(
+            f"card {expected.masked} was tapped, and another card answers now",
+            hint="leave one card on the reader until the station says that it is done",
         )
-    if profile.content is Content.NOTHING or identity.type2 is None:
-        return Plan(identity.uid, None, (), {})
-    return _plan_link(identity.uid, identity.type2, link)
-
-
-def _plan_link(uid: CardUid, state: Type2State, link: str) -> Plan:
-    expected = _link_pages(state.chip, link)
-    header = state.chip.user_first + (len(state.chip.prefix) + 1) // PAGE_SIZE
-    closed = _closed_header(state.chip, header)
-    body = [
-        WritePage(page, data, "link")
-        for page, data in sorted(expected.items())
-        if page != header and state.pages.get(page) != data
-    ]
-    steps = list(body)
-    if body and state.pages[header] != closed:
-        steps.insert(0, WritePage(header, closed, "length 0: phones find nothing"))
-    if body or state.pages[header] != expected[header]:
-        steps.append(WritePage(header, expected[header], "length: the link is there"))
-    _check_writable(uid, state, steps)
-    return Plan(uid, state.chip, tuple(steps), expected)
-
-
-def _link_pages(chip: Type2Chip, link: str) -> dict[int, bytes]:
-    """The user pages that a link needs, filled up with zeros."""
-    message = uri_message(link) if len(link) < 250 else bytes(255)
-    if len(message) > chip.ndef_room:
-        raise CardRefused(
-            f"a link of {len(link)} characters does not fit into the {chip.user_size} bytes of a {chip.name}",
-            hint="shorten desk.link in station.toml, or take a larger chip",
-        )
-    memory = chip.prefix + bytes([NDEF, len(message)]) + message + bytes([TERMINATOR])
-    padded = memory + bytes(-len(memory) % PAGE_SIZE)
-    return split_pages(chip.user_first, padded[: chip.user_size])
-
-
-def _closed_header(chip: Type2Chip, header: int) -> bytes:
-    """The page with the length byte, the length zero and nothing behind it."""
-    memory = chip.prefix + bytes([NDEF, 0, TERMINATOR])
-    at = (header - chip.user_first) * PAGE_SIZE
-    return (memory + bytes(PAGE_SIZE))[at : at + PAGE_SIZE]
-
-
-def _check_writable(uid: CardUid, state: Type2State, steps: list[WritePage]) -> None:
-    for step in steps:
-        reason = state.why_not_writable(step.page)
-        if reason:
-            raise CardRefused(
-                f"card {uid.masked} cannot be written: {reason}",
-                hint="put this card aside and take another blank",
-            )

@@ -18,7 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from rfid_station.chip.exchange import CardLink
+from rfid_station.chip.exchange import CardLink, Exchange
+from rfid_station.chip.sighting import Sighting
 from rfid_station.errors import CardLost, CardRefused, NoReader, ReaderBusy, WrongCall
 from rfid_station.reader import pseudo_apdu
 from rfid_station.reader.loss import card_left, other_card
@@ -104,9 +105,9 @@ class PcscLink:
         """Whether this card was fit to show if the reader has a raw path."""
 
     @property
-    def atr(self) -> bytes:
+    def seen(self) -> Sighting:
         """What the reader made up about the card (PC/SC part 3)."""
-        return self._atr
+        return Sighting(atr=self._atr)
 
     @property
     def first_uid(self) -> bytes:
@@ -130,11 +131,14 @@ class PcscLink:
             raise self._lose(other_card(self._uid, now, self._reader))
         return now
 
-    def transceive(self, frame: bytes) -> bytes:
-        """One frame to the card, its answer back; empty when it stayed silent.
+    def transceive(self, command: Exchange) -> bytes:
+        """One command to the card, its answer back; empty when it stayed silent.
 
         :raises CardRefused: the reader cannot pass on this frame (only without `raw`)
         """
+        if not isinstance(command, bytes):
+            raise NotImplementedError
+        frame = bytes(command)
         if self.raw:
             answer = self._exchange(frame)
         elif len(frame) == 2 and frame[0] == 0x30:

@@ -30,7 +30,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from rfid_station.chip.exchange import CardLink
+from rfid_station.chip.exchange import Apdu, CardLink, Exchange, ReadBlock, SectorLogin, WriteBlock
+from rfid_station.chip.sighting import Sighting
 from rfid_station.errors import CardRefused, WrongCall
 from rfid_station.reader.loss import card_left, other_card
 from rfid_station.simulator.atr import contactless_atr
@@ -82,9 +83,9 @@ class SimLink:
         self._uid = field.select()
 
     @property
-    def atr(self) -> bytes:
+    def seen(self) -> Sighting:
         """What a PC/SC reader would say about this card."""
-        return contactless_atr(self._field.card)
+        return Sighting(atr=contactless_atr(self._field.card))
 
     @property
     def card(self) -> VirtualCard:
@@ -111,11 +112,13 @@ class SimLink:
         self._check_there()
         return self._field.card.uid
 
-    def transceive(self, frame: bytes) -> bytes:
-        """One frame to the card, its answer back; empty when it stayed silent."""
+    def transceive(self, command: Exchange) -> bytes:
+        """One command to the card, its answer back; empty when it stayed silent."""
         self._check_there()
         try:
-            return self._field.exchange(frame)
+            if isinstance(command, Apdu):
+                return self._field.apdu(command.command)
+            return self._field.exchange(self._frame(command))
         except CardGone:
             raise card_left(self._uid, self._reader) from None
 
@@ -131,6 +134,18 @@ class SimLink:
     def release(self) -> None:
         """Lift the card: from now on it is lost."""
         self._field.take_away()
+
+    def _frame(self, command: bytes | SectorLogin | ReadBlock | WriteBlock) -> bytes:
+        """What is handed to a reader's chip with Crypto1 inside (PN532 user manual, 7.3.8)."""
+        match command:
+            case SectorLogin(block, key, is_key_b):
+                return bytes([0x61 if is_key_b else 0x60, block]) + key + self._uid[-4:]
+            case ReadBlock(block):
+                return bytes([0x30, block])
+            case WriteBlock(block, data):
+                return bytes([0xA0, block]) + data
+            case _:
+                return bytes(command)
 
     def _check_there(self) -> None:
         """Let only the one card pass that this link began with."""

@@ -1,12 +1,21 @@
 """What every virtual card can do, and how power can be taken from it in the middle of a command.
 
 A card is driven by frames as they go through the air, without CRC. Four-bit answers of a
-Type 2 tag (ACK, NAK) are one byte, silence is the empty frame.
+Type 2 tag (ACK, NAK) are one byte, silence is the empty frame. A card of ISO 14443-4 is driven by APDUs:
+readers keep the block protocol of layer 4 to themselves. Crypto1 is inside the reader's chip too, so that a
+MIFARE Classic is driven by what is handed to that chip (PN532 user manual, 7.3.8):
+
+| frame | meaning | answer |
+|---|---|---|
+| `60 BB KEY(6) UID(4)`, `61 …` | log in to the sector of block BB with key A, key B | `0A`, or silence |
+| `30 BB` | read the block | 16 bytes |
+| `A0 BB DATA(16)` | write the block | `0A`, or silence |
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -42,6 +51,10 @@ class Tear:
 class VirtualCard(ABC):
     """A card that lies in a drawer until it is selected. Made new, or from the `state` it had."""
 
+    standard: ClassVar[str] = "A"
+    """How it is polled for: `A`, `B` (ISO 14443), `F` (FeliCa) or `V` (ISO 15693)."""
+    atqa: ClassVar[bytes] = bytes.fromhex("0044")
+    """Answer to request, as data sheets print it: the high byte first."""
     sak: ClassVar[int] = 0x00
     """Select acknowledge of the last cascade level (ISO/IEC 14443-3, 6.5.3.4; NXP AN10833)."""
     ats: ClassVar[bytes] = b""
@@ -88,5 +101,19 @@ class VirtualCard(ABC):
         """Take a state that a card of this chip and UID gave before."""
 
     def apdu(self, _command: bytes) -> bytes:
-        """Answer an APDU of ISO/IEC 7816-4, for cards of ISO 14443-4; empty for the others."""
+        """Answer an APDU of ISO/IEC 7816-4 or a native command; empty if this is no card of ISO 14443-4."""
         return b""
+
+    def tear_apdu(self, command: bytes, tear: Tear) -> None:
+        """Begin to carry out an APDU and lose power in the middle. Nothing is answered."""
+        if tear.mode is TornMode.AFTER:
+            self.apdu(command)
+        self.power_off()
+
+
+@dataclass(frozen=True, slots=True)
+class ChipMaker:
+    """How a chip comes into the world: `make(word, uid)`, and how many bytes its UID has."""
+
+    make: Callable[[str, bytes], VirtualCard]
+    uid_size: int = 7

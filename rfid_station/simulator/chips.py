@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from rfid_station.simulator.card import State, VirtualCard
-from rfid_station.simulator.ntag21x import MODELS, VirtualNtag21x
-from rfid_station.simulator.other_chips import (
-    VirtualClassic1k,
-    VirtualDesfire,
-    VirtualRandomUid,
-    VirtualUltralight,
-)
+from rfid_station.simulator.iso_dep_chips import ISO_DEP_CHIPS
+from rfid_station.simulator.memory_chips import MEMORY_CHIPS
 
-_MAKERS: dict[str, Callable[[str, bytes], VirtualCard]] = {
-    **dict.fromkeys(MODELS, VirtualNtag21x),
-    "ultralight": VirtualUltralight,
-    "classic1k": VirtualClassic1k,
-    "desfire": VirtualDesfire,
-    "random": VirtualRandomUid,
-}
+_CHIPS = MEMORY_CHIPS | ISO_DEP_CHIPS
 
-CHIPS = tuple(_MAKERS)
-"""All chips, the ones a desk can issue first."""
+CHIPS = tuple(_CHIPS)
+"""All chips."""
 
 
 def uid_size(chip: str) -> int:
     """How many bytes the UID of a chip has."""
-    return 4 if chip == "classic1k" else 7
+    return _CHIPS[chip].uid_size
 
 
 def new_card(chip: str, uid: bytes) -> VirtualCard:
     """A card as the maker delivers it. `random` takes a UID too: the hidden one."""
-    return _MAKERS[chip](chip, uid)
+    return _CHIPS[chip].make(chip, uid)
 
 
 def card_from(state: State) -> VirtualCard:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from rfid_station.simulator.card import Tear, TornMode, VirtualCard
 
+Answer = Callable[[bytes], bytes]
+Tearing = Callable[[bytes, Tear], None]
+
 
 class CardGone(Exception):
     """The card is not in the field any more."""
@@ -44,7 +47,7 @@ class Field:
     ) -> None:
         self.card = card
         self.exchanges = 0
-        """Frames that were sent to the card."""
+        """Frames and APDUs that were sent to the card."""
         self.restarts = 0
         """How often the field was switched off and on again."""
         self.is_empty = False
@@ -59,13 +62,11 @@ class Field:
 
     def exchange(self, frame: bytes) -> bytes:
         """Send a frame and return the answer, empty if the card is silent."""
-        self._check_present()
-        self.exchanges += 1
-        if self._is_time():
-            return self._suffer(frame)
-        reply = self.card.answer(frame)
-        self._note_changes()
-        return reply
+        return self._exchange(frame, self.card.answer, self.card.tear)
+
+    def apdu(self, command: bytes) -> bytes:
+        """Send an APDU and return the answer, empty if the card has none."""
+        return self._exchange(command, self.card.apdu, self.card.tear_apdu)
 
     def restart(self) -> bytes:
         """Switch the field off and on, and return the UID the card is selected with then."""
@@ -74,7 +75,7 @@ class Field:
         self.card.power_off()
         self._note_changes()
         if self._is_time():
-            self._suffer(b"")
+            self._suffer(b"", self.card.answer, self.card.tear)
         return self.card.select()
 
     def switch_off(self) -> None:
@@ -88,6 +89,15 @@ class Field:
         self.switch_off()
         self.is_empty = True
 
+    def _exchange(self, command: bytes, answer: Answer, tear: Tearing) -> bytes:
+        self._check_present()
+        self.exchanges += 1
+        if self._is_time():
+            return self._suffer(command, answer, tear)
+        reply = answer(command)
+        self._note_changes()
+        return reply
+
     def _check_present(self) -> None:
         if self.is_empty:
             raise CardGone
@@ -95,15 +105,15 @@ class Field:
     def _is_time(self) -> bool:
         return self._mishap is not None and self.exchanges + self.restarts == self._mishap.at
 
-    def _suffer(self, frame: bytes) -> bytes:
+    def _suffer(self, command: bytes, answer: Answer, tear: Tearing) -> bytes:
         mishap = self._mishap
         if mishap is None:
             return b""
         reply = b""
         if not mishap.leaves and mishap.tear.mode is TornMode.AFTER:
-            reply = self.card.answer(frame)
+            reply = answer(command)
         elif mishap.leaves or mishap.tear.mode is not TornMode.BEFORE:
-            self.card.tear(frame, mishap.tear)
+            tear(command, mishap.tear)
         self._note_changes()
         if mishap.kill is not None:
             os.kill(mishap.kill, signal.SIGKILL)

@@ -5,13 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rfid_station.chip import atr
 from rfid_station.chip import ndef as our_ndef
+from rfid_station.chip import sighting
 from rfid_station.chip.catalogue import Type2Chip, chip_of_version, type2_chips
 from rfid_station.chip.exchange import AskUid, Command, converse
-from rfid_station.chip.identify import Freshness, Type2State, identify, split_pages
+from rfid_station.chip.identify import identify
 from rfid_station.chip.ndef import find_ndef, uri_message, uri_of_message
+from rfid_station.chip.sighting import Family, Sighting, kind_of
 from rfid_station.chip.type2 import fast_read, get_version, write
+from rfid_station.chip.type2_state import Type2State, split_pages
+from rfid_station.domain.profile import Freshness
 from rfid_station.errors import CardDefective, CardLost
 
 URIS = st.sampled_from(["https://", "http://", "https://www.", "urn:", "tel:", "mailto:"]).flatmap(
@@ -20,15 +23,14 @@ URIS = st.sampled_from(["https://", "http://", "https://www.", "urn:", "tel:", "
 NTAG213 = next(chip for chip in type2_chips() if chip.name == "NTAG213")
 
 
-@pytest.mark.parametrize(("text", "name", "may_be_type2"), atr.VECTORS)
-def test_atr_vectors(text: str, name: str, may_be_type2: bool) -> None:
-    raw = bytes.fromhex(text)
-    kind = atr.kind_of(raw)
-    assert (kind.name, kind.may_be_type2) == (name, may_be_type2)
+@pytest.mark.parametrize(("text", "name", "family"), sighting.VECTORS)
+def test_atr_vectors(text: str, name: str, family: str) -> None:
+    kind = kind_of(Sighting(atr=bytes.fromhex(text)))
+    assert (kind.name, kind.family) == (name, family)
 
 
-def test_an_empty_atr_leaves_everything_open() -> None:
-    assert atr.kind_of(b"").may_be_type2
+def test_what_nothing_is_known_about_may_be_a_type_2_tag() -> None:
+    assert kind_of(Sighting()).family is Family.TYPE2
 
 
 @pytest.mark.parametrize(("uri", "message"), our_ndef.VECTORS)
@@ -158,7 +160,7 @@ def test_another_card_answering_is_noticed() -> None:
         return (second[:3] + b"\0" + second[3:]).ljust(45 * 4, b"\0")
 
     with pytest.raises(CardLost, match="another one answers"):
-        converse(identify(b""), answer)
+        converse(identify(Sighting()), answer)
 
 
 def test_a_card_that_is_no_type_2_is_named_and_not_touched() -> None:
@@ -166,6 +168,6 @@ def test_a_card_that_is_no_type_2_is_named_and_not_touched() -> None:
         assert isinstance(command, AskUid)
         return bytes.fromhex("01020304")
 
-    identity = converse(identify(bytes.fromhex(atr.VECTORS[0][0])), answer)
+    identity = converse(identify(Sighting(atr=bytes.fromhex(sighting.VECTORS[0][0]))), answer)
     assert identity.name == "MIFARE Classic 1K"
-    assert identity.type2 is None
+    assert identity.state is None

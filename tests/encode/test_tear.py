@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import pytest
+import taps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from phone import links_seen_by_a_phone
 
-from rfid_station.chip.exchange import AskUid, Command, Restart, converse
+from rfid_station.chip.exchange import run
 from rfid_station.chip.identify import identify
 from rfid_station.domain.profile import Content, Profile
-from rfid_station.encode.plan import Plan, plan_encoding
-from rfid_station.encode.verify import verify_card
-from rfid_station.encode.write import write_card
+from rfid_station.encode.encoder import examine_card, plan_card
+from rfid_station.encode.plan import Plan, Target
 from rfid_station.errors import CardLost, CardRefused, ReadBackDiffers
+from rfid_station.reader.sim import SimLink
 from rfid_station.simulator.card import Tear, TornMode
-from rfid_station.simulator.field import CardGone, Field, Mishap
+from rfid_station.simulator.field import Field, Mishap
 from rfid_station.simulator.ntag21x import MODELS, VirtualNtag21x
 
 LINK = "https://cards.example.com/c/ABCDEFGHJKMN"
@@ -24,24 +25,17 @@ UID = bytes.fromhex("04A1B2C3D4E580")
 TEARS = st.builds(Tear, st.sampled_from(TornMode), st.integers(0, 0xFFFFFFFF))
 
 
-def answering(field: Field, command: Command) -> bytes:
-    try:
-        if isinstance(command, AskUid):
-            return field.select()
-        if isinstance(command, Restart):
-            return field.restart()
-        return field.exchange(command)
-    except CardGone:
-        raise CardLost("gone") from None
+def on(field: Field) -> SimLink:
+    return SimLink(field, "sim:test")
+
+
+def wanted(link: str = LINK) -> Target:
+    return Target(PROFILE, link, None)
 
 
 def tap(field: Field, link: str = LINK) -> Plan:
     """The encoding part of a tap, as the desk does it."""
-    identity = converse(identify(b""), lambda command: answering(field, command))
-    plan = plan_encoding(PROFILE, identity, link)
-    converse(write_card(plan), lambda command: answering(field, command))
-    converse(verify_card(plan), lambda command: answering(field, command))
-    return plan
+    return taps.tap(on(field), wanted(link))
 
 
 def exchanges_of_a_whole_tap(model: str) -> int:
@@ -113,9 +107,7 @@ def test_writing_over_an_older_link_never_shows_a_mixture(at: int, tear: Tear) -
 
 def test_the_length_is_the_last_thing_written() -> None:
     card = VirtualNtag21x("ntag213", UID)
-    plan = plan_encoding(
-        PROFILE, converse(identify(b""), lambda command: answering(Field(card), command)), LINK
-    )
+    plan = plan_card(taps.identified(card), wanted())
     assert plan.steps[-1].data[2] != 0
     assert plan.steps[-1].page == 5
     assert [step.page for step in plan.steps[:-1]] == sorted(step.page for step in plan.steps[:-1])
@@ -164,30 +156,24 @@ def test_a_link_that_is_too_long_names_link_and_chip() -> None:
 def test_a_chip_that_the_profile_does_not_take_names_both() -> None:
     only_big = Profile("big", "big", frozenset({"NTAG216"}), Content.LINK)
     field = Field(VirtualNtag21x("ntag213", UID))
-    identity = converse(identify(b""), lambda command: answering(field, command))
+    identity = run(on(field), identify(on(field).seen))
     with pytest.raises(CardRefused, match="is a NTAG213; profile big takes NTAG216"):
-        plan_encoding(only_big, identity, LINK)
+        run(on(field), examine_card(identity, Target(only_big, LINK, None), None))
 
 
 def test_another_card_in_the_middle_stops_the_writing() -> None:
     card, other = VirtualNtag21x("ntag213", UID), VirtualNtag21x("ntag213", bytes.fromhex("04FFFFFFFFFF80"))
-    plan = plan_encoding(
-        PROFILE, converse(identify(b""), lambda command: answering(Field(card), command)), LINK
-    )
+    plan = plan_card(taps.identified(card), wanted())
     with pytest.raises(CardLost, match="another card answers"):
-        converse(write_card(plan), lambda command: answering(Field(other), command))
+        run(on(Field(other)), plan.write(None))
     assert links_seen_by_a_phone(other) == []
 
 
 def test_the_digest_names_the_end_and_not_the_way() -> None:
     card = VirtualNtag21x("ntag213", UID)
-    first = plan_encoding(
-        PROFILE, converse(identify(b""), lambda command: answering(Field(card), command)), LINK
-    )
+    first = plan_card(taps.identified(card), wanted())
     tap(Field(card))
-    again = plan_encoding(
-        PROFILE, converse(identify(b""), lambda command: answering(Field(card), command)), LINK
-    )
+    again = plan_card(taps.identified(card), wanted())
     assert first.steps
     assert not again.steps
     assert first.digest == again.digest

@@ -100,7 +100,7 @@ def test_a_card_that_lies_there_is_read_written_and_restarted(picc: VirtualPcscR
 
     assert link.raw
     assert link.uid() == FIRST
-    assert link.atr.hex().upper() == "3B8F8001804F0CA0000003060300030000000068"
+    assert link.seen.atr.hex().upper() == "3B8F8001804F0CA0000003060300030000000068"
     assert link.transceive(GET_VERSION).hex().upper() == "0004040201000F03"
     assert len(link.transceive(b"\x3a\x00\x2c")) == 180
     assert link.transceive(b"\xa2\x04mine") == ACK
@@ -146,7 +146,7 @@ def test_an_exchange_of_cards_of_the_same_type_is_noticed(picc: VirtualPcscReade
     now = tap()
 
     assert now.uid() == SECOND
-    assert now.atr == before.atr
+    assert now.seen.atr == before.seen.atr
     with pytest.raises(CardLost):
         before.uid()
 
@@ -198,7 +198,7 @@ def test_cards_that_a_desk_refuses_come_with_uid_and_atr(
     link = tap()
 
     assert link.uid() == card.uid
-    assert link.atr
+    assert link.seen.atr
     assert not link.raw
 
 

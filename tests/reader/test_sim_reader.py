@@ -80,7 +80,7 @@ def test_frames_go_to_the_chip_and_are_counted() -> None:
 
     assert link.raw
     assert link.uid().hex().upper() == "04E10CDA993C80"
-    assert link.atr.hex().upper() == "3B8F8001804F0CA0000003060300030000000068"
+    assert link.seen.atr.hex().upper() == "3B8F8001804F0CA0000003060300030000000068"
     assert link.transceive(GET_VERSION).hex().upper() == "0004040201000F03"
     assert write(link, 4, b"mine") == ACK
     assert link.transceive(b"\x30\x2d") == b"\x00"
@@ -362,7 +362,7 @@ def test_a_fault_strikes_the_first_card_only_and_only_while_it_is_new(tmp_path: 
 def test_cards_that_a_desk_refuses_can_be_laid_there(chip: str) -> None:
     link = first(f"sim:{chip}")
 
-    assert link.atr
+    assert link.seen.atr
     assert link.uid()
     assert link.transceive(GET_VERSION) == b""
 
