@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from rfid_station.domain.contract_id import ContractId
+from rfid_station.domain.key import KeyRef
 from rfid_station.domain.uid import CardUid
 from rfid_station.errors import MoveNotAllowed, WrongCall
 
@@ -141,6 +142,10 @@ class Card:
     """What the card was made for, as `fleet.csv:3`. One living card at most has it."""
     driver: Driver | None
     changed_at: datetime
+    plan_digest: str | None = None
+    """Names the end state that the card was, or is to be, written to."""
+    key: KeyRef | None = None
+    """The master key that the keys on the card are derived from."""
 
 
 def check_move(card: Card, to: CardState, role: Role, reason: Reason | None) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
 
+from rfid_station.domain.entries import Entries
 from rfid_station.domain.key import check_key_id
 from rfid_station.errors import WrongCall
 
@@ -43,7 +43,6 @@ class Freshness(StrEnum):
     OTHER_DATA = "other data"
 
 
-_Choice = TypeVar("_Choice", bound=StrEnum)
 _AID_BYTES = 3
 
 
@@ -79,18 +78,18 @@ class Profile:
 
         :raises WrongCall: an entry is missing, unknown or of the wrong kind
         """
-        entries = _Entries(name, dict(table))
+        entries = Entries("profile", name, table)
         profile = cls(
             name=name,
             title=entries.text("title", name),
             chips=frozenset(entries.texts("chips")),
-            content=entries.choice("content", Content, None),
+            content=entries.choice("content", Content),
             protection=entries.choice("protection", Protection, Protection.OPEN),
-            key=entries.key(),
-            accepts=entries.freshness(),
+            key=_key(entries),
+            accepts=entries.choices("accepts", Freshness, {Freshness.BLANK}),
             genuine=entries.flag("genuine"),
             counter=entries.flag("counter"),
-            application=entries.application(),
+            application=_application(entries),
             irreversible=entries.flag("irreversible"),
         )
         entries.check_all_known()
@@ -98,78 +97,22 @@ class Profile:
         return profile
 
 
-class _Entries:
-    """A profile file's table, taken apart entry by entry; what is left in the end is unknown."""
+def _key(entries: Entries) -> str | None:
+    name = entries.text("key", "")
+    return check_key_id(name) if name else None
 
-    def __init__(self, profile: str, table: dict[str, object]) -> None:
-        self._profile = profile
-        self._table = table
-        self._known: list[str] = []
 
-    def text(self, name: str, default: str) -> str:
-        value = self._take(name, default)
-        if not isinstance(value, str):
-            raise self._wrong(name, value, f'{name} = "…"')
-        return value
-
-    def texts(self, name: str) -> list[str]:
-        value = self._take(name, None)
-        if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
-            raise self._wrong(name, value, 'a list like chips = ["NTAG213"]')
-        return [str(item) for item in value]
-
-    def choice(self, name: str, choices: type[_Choice], default: _Choice | None) -> _Choice:
-        value = self._take(name, default)
-        if value not in list(choices):
-            raise self._wrong(name, value, f"one of: {', '.join(choices)}")
-        return choices(str(value))
-
-    def flag(self, name: str) -> bool:
-        value = self._take(name, False)
-        if not isinstance(value, bool):
-            raise self._wrong(name, value, "true or false")
-        return value
-
-    def key(self) -> str | None:
-        name = self.text("key", "")
-        return check_key_id(name) if name else None
-
-    def freshness(self) -> frozenset[Freshness]:
-        if "accepts" not in self._table:
-            self._known.append("accepts")
-            return frozenset({Freshness.BLANK})
-        values = self.texts("accepts")
-        unknown = next((value for value in values if value not in list(Freshness)), None)
-        if unknown is not None:
-            raise self._wrong("accepts", unknown, f"some of: {', '.join(Freshness)}")
-        return frozenset(map(Freshness, values))
-
-    def application(self) -> bytes | None:
-        text = self.text("application", "")
-        if not text:
-            return None
-        try:
-            aid = bytes.fromhex(text)
-        except ValueError:
-            aid = b""
-        if len(aid) != _AID_BYTES or not any(aid):
-            raise self._wrong("application", text, "six hexadecimal digits, not all 0")
-        return aid
-
-    def check_all_known(self) -> None:
-        if self._table:
-            raise WrongCall(
-                f"profile {self._profile} has an unknown entry: {min(self._table)}",
-                hint=f"a profile has {', '.join(self._known)}",
-            )
-
-    def _take(self, name: str, default: object) -> object:
-        self._known.append(name)
-        return self._table.pop(name, default)
-
-    def _wrong(self, name: str, value: object, wanted: str) -> WrongCall:
-        shown = "nothing" if value is None else repr(value)
-        return WrongCall(f"profile {self._profile} has {shown} as {name}", hint=f"write {wanted}")
+def _application(entries: Entries) -> bytes | None:
+    text = entries.text("application", "")
+    if not text:
+        return None
+    try:
+        aid = bytes.fromhex(text)
+    except ValueError:
+        aid = b""
+    if len(aid) != _AID_BYTES or not any(aid):
+        raise entries.wrong("application", text, "six hexadecimal digits, not all 0")
+    return aid
 
 
 def _check_sense(profile: Profile) -> None:

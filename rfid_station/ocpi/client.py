@@ -13,7 +13,6 @@ import time
 import uuid
 from base64 import b64encode
 from collections.abc import Mapping
-from enum import StrEnum
 from functools import cache
 from types import TracebackType
 from typing import Self
@@ -23,12 +22,14 @@ import httpx2
 from rfid_station import __version__
 from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.partner import Connection
+from rfid_station.domain.partner_profile import STANDARD, HeaderEncoding, PartnerProfile
 from rfid_station.domain.token import Party, Token
 from rfid_station.errors import PartnerRefused, StationError, WrongCall
 from rfid_station.ocpi.answer import UNKNOWN_TOKEN, Answer, read_answer
 from rfid_station.ocpi.seen import seen
 from rfid_station.ocpi.wire.dialect import Dialect, dialect_of
-from rfid_station.ocpi.wire.v2_2_1 import only_object
+from rfid_station.ocpi.wire.fields import only_object
+from rfid_station.ocpi.wire.told import tell
 
 TIMEOUT_S = 10.0
 LARGEST_ANSWER = 1 << 20
@@ -48,13 +49,6 @@ _BEFORE_SENDING = (
 logging.getLogger("httpcore2").setLevel(logging.WARNING)
 
 _LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
-
-
-class TokenEncoding(StrEnum):
-    """How a credentials token stands in the header: as 2.2.1 says, or as some partners still want it."""
-
-    BASE64 = "base64"
-    CLEAR = "clear"
 
 
 def http_client(timeout_s: float = TIMEOUT_S) -> httpx2.Client:
@@ -109,7 +103,7 @@ class OcpiClient:
         from_party: Party | None = None,
         to_party: Party | None = None,
         *,
-        encoding: TokenEncoding = TokenEncoding.BASE64,
+        encoding: HeaderEncoding = HeaderEncoding.BASE64,
         timeout_s: float = TIMEOUT_S,
         secrets: tuple[str, ...] = (),
         http: httpx2.Client | None = None,
@@ -217,11 +211,19 @@ class OcpiClient:
 class TokensReceiver:
     """A partner's Tokens receiver: the calls that sync makes (OCPI 2.2.1 mod_tokens, Receiver Interface)."""
 
-    def __init__(self, client: OcpiClient, receiver_url: str, dialect: Dialect, party: Party) -> None:
+    def __init__(
+        self,
+        client: OcpiClient,
+        receiver_url: str,
+        dialect: Dialect,
+        party: Party,
+        profile: PartnerProfile = STANDARD,
+    ) -> None:
         self._client = client
         self._receiver_url = receiver_url
         self._dialect = dialect
         self._party = party
+        self._profile = profile
 
     def close(self) -> None:
         """Close the connections to the partner."""
@@ -234,18 +236,29 @@ class TokensReceiver:
                 Verdict.REFUSED, f"not sent: the token is of {token.party}, and {self._party} is registered"
             )
         try:
-            body = self._dialect.token_to_wire(token)
+            url, body = self.request(token)
         except StationError as impossible:
             return Outcome(Verdict.REFUSED, f"not sent: {impossible}")
-        url = self._dialect.url_of_token(self._receiver_url, token)
         return self._client.call("PUT", url, body, is_functional=True).outcome
+
+    def request(self, token: Token) -> tuple[str, dict[str, object]]:
+        """The URL and body with which a token is told, before anything is sent.
+
+        :raises WrongCall: the token cannot be told to this partner
+        """
+        told = tell(token, self._profile)
+        url = self._dialect.url_of_token(self._receiver_url, told, slash=self._profile.trailing_slash)
+        return url, self._dialect.token_to_wire(told, nulls=self._profile.nulls)
 
     def prove(self, token: Token) -> tuple[Outcome, list[str] | None]:
         """Ask what the partner holds. An empty list: exactly this token. Otherwise the differences by name.
 
         None when the outcome is no acknowledgement. Not knowing the token is an answer, and a difference.
         """
-        url = self._dialect.url_of_token(self._receiver_url, token)
+        try:
+            url, _ = self.request(token)
+        except StationError as impossible:
+            return Outcome(Verdict.REFUSED, f"not asked: {impossible}"), None
         answer = self._client.call("GET", url, is_functional=True)
         if answer.http_status == 404 or (answer.http_status == 200 and answer.status_code == UNKNOWN_TOKEN):
             return Outcome(Verdict.ACKNOWLEDGED, answer.outcome.detail), ["unknown there"]
@@ -261,7 +274,7 @@ class TokensReceiver:
             detail = seen(f"{answer.outcome.detail}, but data is not one token: {held!r}")
             return Outcome(Verdict.REFUSED, detail), None
         try:
-            found = self._dialect.differences(token, held)
+            found = self._dialect.differences(tell(token, self._profile), held)
         except StationError as impossible:
             return Outcome(Verdict.REFUSED, f"not comparable: {impossible}"), None
         return answer.outcome, [seen(difference) for difference in found]
@@ -272,7 +285,7 @@ def open_receiver(
     client_token: str,
     party: Party,
     *,
-    encoding: TokenEncoding = TokenEncoding.BASE64,
+    profile: PartnerProfile = STANDARD,
     timeout_s: float = TIMEOUT_S,
     http: httpx2.Client | None = None,
 ) -> TokensReceiver:
@@ -282,16 +295,25 @@ def open_receiver(
     :raises PartnerRefused: the partner has no such endpoint, or speaks a version that we do not
     :raises WrongCall: the client token or the URL cannot be used
     """
-    url = connection.url_of("tokens", "RECEIVER")
+    url = profile.endpoints.get("tokens") or connection.url_of("tokens", "RECEIVER")
     if url is None:
         listed = ", ".join(f"{e.identifier} {e.role}" for e in connection.endpoints) or "nothing"
         raise PartnerRefused(
             f"the partner offers no tokens RECEIVER, but {seen(listed)}",
             hint="ask the partner to receive tokens, then connect again",
         )
+    routed = profile.routing and connection.version != "2.1.1"
     to_party = connection.parties[0] if connection.parties else None
-    client = OcpiClient(client_token, party, to_party, encoding=encoding, timeout_s=timeout_s, http=http)
-    return TokensReceiver(client, check_url(url, "tokens URL"), dialect_of(connection.version), party)
+    client = OcpiClient(
+        client_token,
+        party if routed else None,
+        to_party if routed else None,
+        encoding=profile.header_of(connection.version),
+        timeout_s=timeout_s,
+        http=http,
+    )
+    dialect = dialect_of(connection.version)
+    return TokensReceiver(client, check_url(url, "tokens URL"), dialect, party, profile)
 
 
 def check_token(token: str, what: str) -> str:
@@ -307,9 +329,9 @@ def check_token(token: str, what: str) -> str:
     return token
 
 
-def _in_header(token: str, encoding: TokenEncoding) -> str:
+def _in_header(token: str, encoding: HeaderEncoding) -> str:
     check_token(token, "client token")
-    return b64encode(token.encode()).decode() if encoding is TokenEncoding.BASE64 else token
+    return b64encode(token.encode()).decode() if encoding is HeaderEncoding.BASE64 else token
 
 
 def _routing_headers(from_party: Party | None, to_party: Party | None) -> dict[str, str]:

@@ -13,9 +13,10 @@ import httpx2
 
 from rfid_station.domain.delivery import Verdict
 from rfid_station.domain.partner import Connection, Endpoint
+from rfid_station.domain.partner_profile import HeaderEncoding
 from rfid_station.errors import PartnerError, PartnerRefused, PartnerUnreachable, WrongCall
 from rfid_station.ocpi.answer import Answer, error_of
-from rfid_station.ocpi.client import OcpiClient, TokenEncoding, check_token, check_url
+from rfid_station.ocpi.client import OcpiClient, check_token, check_url
 from rfid_station.ocpi.port import Registration, Us
 from rfid_station.ocpi.seen import seen
 from rfid_station.ocpi.wire.dialect import Dialect, highest_common
@@ -36,7 +37,7 @@ def register(
     server_token: str,
     *,
     timeout_s: float = TIMEOUT_S,
-    encoding: TokenEncoding = TokenEncoding.BASE64,
+    encoding: HeaderEncoding = HeaderEncoding.BASE64,
     http: httpx2.Client | None = None,
 ) -> Registration:
     """Register with a partner: versions, details, and our credentials against the partner's.

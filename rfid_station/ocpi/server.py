@@ -14,7 +14,7 @@ import socket
 import threading
 import uuid
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -29,7 +29,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rfid_station.domain.partner import Endpoint
 from rfid_station.errors import StationError, WrongCall
 from rfid_station.ocpi.port import PartnerBook, Us
-from rfid_station.ocpi.wire import v2_2_1
+from rfid_station.ocpi.wire.dialect import DIALECTS, Dialect
 from rfid_station.ocpi.wire.transport import SUCCESS, envelope
 
 CLIENT_ERROR = 2000
@@ -46,14 +46,6 @@ def create_app(us: Us, book: PartnerBook) -> FastAPI:
     :param book: asked once per request, from threads of a pool
     :raises WrongCall: our versions URL has no path
     """
-    if not urlsplit(us.versions_url).path.strip("/"):
-        raise WrongCall(
-            f"our versions URL {us.versions_url} has no path",
-            hint="end it on /ocpi/versions, in table [ocpi] of station.toml",
-        )
-    base = us.versions_url.rstrip("/").rpartition("/")[0]
-    details_url = f"{base}/{v2_2_1.VERSION}"
-    credentials_url = f"{details_url}/credentials"
 
     def let_in(request: Request) -> None:
         for token in _tokens_in(request.headers.get("authorization", "")):
@@ -62,16 +54,6 @@ def create_app(us: Us, book: PartnerBook) -> FastAPI:
                 return
         raise HTTPException(401, "no server token of ours", {"WWW-Authenticate": "Token"})
 
-    def versions() -> JSONResponse:
-        return _success([{"version": v2_2_1.VERSION, "url": details_url}])
-
-    def details() -> JSONResponse:
-        listed = (Endpoint("credentials", "SENDER", credentials_url),)
-        return _success(v2_2_1.endpoints_to_wire(listed))
-
-    def credentials(request: Request) -> JSONResponse:
-        return _success(v2_2_1.credentials_to_wire(us, request.state.server_token))
-
     app = FastAPI(
         dependencies=[Depends(let_in)],
         openapi_url=None,
@@ -79,7 +61,7 @@ def create_app(us: Us, book: PartnerBook) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for url, serve in ((us.versions_url, versions), (details_url, details), (credentials_url, credentials)):
+    for url, serve in _served(us):
         path = urlsplit(url).path.rstrip("/")
         for written in (path, f"{path}/"):
             app.add_api_route(written, serve, methods=["GET"], response_model=None)
@@ -88,6 +70,40 @@ def create_app(us: Us, book: PartnerBook) -> FastAPI:
     app.exception_handler(Exception)(_fail)
     app.add_middleware(MessageIds)
     return app
+
+
+def _served(us: Us) -> Iterator[tuple[str, Callable[..., JSONResponse]]]:
+    """Every URL of ours, and what answers there.
+
+    :raises WrongCall: our versions URL has no path
+    """
+    if not urlsplit(us.versions_url).path.strip("/"):
+        raise WrongCall(
+            f"our versions URL {us.versions_url} has no path",
+            hint="end it on /ocpi/versions, in table [ocpi] of station.toml",
+        )
+    base = us.versions_url.rstrip("/").rpartition("/")[0]
+    details_urls = {dialect.VERSION: f"{base}/{dialect.VERSION}" for dialect in DIALECTS}
+    listed = [{"version": version, "url": url} for version, url in details_urls.items()]
+    yield us.versions_url, lambda: _success(listed)
+    for dialect in DIALECTS:
+        yield from _served_in(us, dialect, details_urls[dialect.VERSION])
+
+
+def _served_in(
+    us: Us, dialect: Dialect, details_url: str
+) -> Iterator[tuple[str, Callable[..., JSONResponse]]]:
+    credentials_url = f"{details_url}/credentials"
+    endpoints = (Endpoint("credentials", "SENDER", credentials_url),)
+
+    def details() -> JSONResponse:
+        return _success(dialect.endpoints_to_wire(endpoints))
+
+    def credentials(request: Request) -> JSONResponse:
+        return _success(dialect.credentials_to_wire(us, request.state.server_token))
+
+    yield details_url, details
+    yield credentials_url, credentials
 
 
 class MessageIds:

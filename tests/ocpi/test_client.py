@@ -19,12 +19,12 @@ import pytest
 
 from rfid_station.domain.delivery import Verdict
 from rfid_station.domain.partner import Connection, Endpoint
+from rfid_station.domain.partner_profile import HeaderEncoding, PartnerProfile
 from rfid_station.domain.token import Party, Token
 from rfid_station.domain.uid import parse_uid
 from rfid_station.errors import PartnerRefused, WrongCall
 from rfid_station.ocpi.client import (
     OcpiClient,
-    TokenEncoding,
     TokensReceiver,
     check_url,
     http_client,
@@ -352,12 +352,12 @@ def recorded() -> tuple[list[httpx2.Request], httpx2.Client]:
 @pytest.mark.parametrize(
     ("encoding", "expected"),
     [
-        (TokenEncoding.BASE64, f"Token {b64encode(b'tok-1').decode()}"),
-        (TokenEncoding.CLEAR, "Token tok-1"),
+        (HeaderEncoding.BASE64, f"Token {b64encode(b'tok-1').decode()}"),
+        (HeaderEncoding.CLEAR, "Token tok-1"),
     ],
 )
 def test_the_token_stands_in_the_header_as_the_partner_wants_it(
-    encoding: TokenEncoding, expected: str
+    encoding: HeaderEncoding, expected: str
 ) -> None:
     requests, http = recorded()
 
@@ -631,7 +631,7 @@ CONNECTION = Connection(
             PartnerRefused,
             "no tokens RECEIVER, but tokens SENDER",
         ),
-        (replace(CONNECTION, version="3.0"), "t", PartnerRefused, "speaks OCPI 3.0, and we speak 2.2.1"),
+        (replace(CONNECTION, version="3.0"), "t", PartnerRefused, "speaks OCPI 3.0, and we speak 2.3.0"),
         (
             replace(CONNECTION, endpoints=(Endpoint("tokens", "RECEIVER", "gopher://x"),)),
             "t",
@@ -736,9 +736,10 @@ def test_a_partner_that_wants_tokens_in_clear(us: Us, connect: Any, token: Token
         given = {"versions_url": cpo.versions_url, "first_token": "f"}
         with pytest.raises(PartnerRefused, match="HTTP 401"):
             connect(**given)
-        found = connect(**given, encoding=TokenEncoding.CLEAR)
+        found = connect(**given, encoding=HeaderEncoding.CLEAR)
+        in_clear = PartnerProfile(header=HeaderEncoding.CLEAR)
         receiver = open_receiver(
-            found.connection, found.client_token, us.party, encoding=TokenEncoding.CLEAR, timeout_s=10.0
+            found.connection, found.client_token, us.party, profile=in_clear, timeout_s=10.0
         )
         assert receiver.put(token).verdict is ACK
         assert receiver.prove(token)[1] == []

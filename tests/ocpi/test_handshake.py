@@ -71,14 +71,16 @@ def test_the_highest_common_version_is_chosen(connect: Connect) -> None:
         found = connect(versions_url=cpo.versions_url, first_token="first-token")
 
     assert found.connection.version == "2.2.1"
-    assert highest_common(["2.0", "2.2.1"]) is DIALECTS[0]
+    assert highest_common(["2.0", "2.2.1"]).VERSION == "2.2.1"
+    assert [dialect.VERSION for dialect in DIALECTS] == ["2.3.0", "2.2.1", "2.1.1"]
+    assert highest_common(["2.3.0", "2.1.1"], ours=["2.1.1", "2.3.0"]).VERSION == "2.1.1"
 
 
 @pytest.mark.parametrize(
     ("profile", "told"),
     [
-        (CpoProfile(versions=("2.1.1", "2.2")), "the partner speaks OCPI 2.1.1, 2.2, and we speak 2.2.1"),
-        (CpoProfile(versions=()), "the partner speaks OCPI in no version, and we speak 2.2.1"),
+        (CpoProfile(versions=("2.0", "2.2")), "speaks OCPI 2.0, 2.2, and we speak 2.3.0, 2.2.1, 2.1.1"),
+        (CpoProfile(versions=()), "the partner speaks OCPI in no version, and we speak 2.3.0, 2.2.1, 2.1.1"),
         (
             CpoProfile(modules=(("credentials", "RECEIVER"), ("tokens", "SENDER"), ("cdrs", "SENDER"))),
             "does not offer tokens RECEIVER, but credentials RECEIVER, tokens SENDER, cdrs SENDER;",

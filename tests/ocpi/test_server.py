@@ -45,19 +45,26 @@ def check_envelope(answered: dict[str, Any]) -> None:
     assert isinstance(answered["status_code"], int)
 
 
-def test_versions_details_and_credentials_are_served_as_listed(us: Us) -> None:
+@pytest.mark.parametrize("version", ["2.3.0", "2.2.1", "2.1.1"])
+def test_versions_details_and_credentials_are_served_as_listed(us: Us, version: str) -> None:
     base = us.versions_url.removesuffix("/versions")
 
     _, _, versions = ask(us.versions_url)
-    _, _, details = ask(versions["data"][0]["url"])
+    urls = {entry["version"]: entry["url"] for entry in versions["data"]}
+    _, _, details = ask(urls[version])
     credentials_url = details["data"]["endpoints"][0]["url"]
     status, _, credentials = ask(credentials_url)
 
-    assert versions["data"] == [{"version": "2.2.1", "url": f"{base}/2.2.1"}]
+    assert urls == {known: f"{base}/{known}" for known in ("2.3.0", "2.2.1", "2.1.1")}
+    role = {} if version == "2.1.1" else {"role": "SENDER"}
     assert details["data"] == {
-        "version": "2.2.1",
-        "endpoints": [{"identifier": "credentials", "role": "SENDER", "url": f"{base}/2.2.1/credentials"}],
+        "version": version,
+        "endpoints": [{"identifier": "credentials", **role, "url": f"{base}/{version}/credentials"}],
     }
+    if version == "2.1.1":
+        assert credentials["data"]["party_id"] == "EXM"
+        assert credentials["data"]["business_details"] == {"name": "Example Mobility"}
+        return
     assert credentials["data"]["token"] == SERVER_TOKEN
     assert credentials["data"]["url"] == us.versions_url
     assert cpo_rules.credentials_complaint(credentials["data"]) is None
@@ -134,7 +141,7 @@ def test_message_ids_that_are_missing_are_made_up(us: Us, authorization: str | N
     ("path", "method", "status"),
     [
         ("/2.2.1/tokens", "GET", 404),
-        ("/2.1.1", "GET", 404),
+        ("/2.0", "GET", 404),
         ("/docs", "GET", 404),
         ("/openapi.json", "GET", 404),
         ("/versions", "POST", 405),

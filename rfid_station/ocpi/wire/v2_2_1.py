@@ -1,4 +1,4 @@
-"""OCPI 2.2.1: its objects, and how domain values are written in them and read back.
+"""OCPI 2.2.1: its objects, and how our values are written in them and read back.
 
 Sources: OCPI 2.2.1 mod_tokens, credentials, version_information_endpoint and types.
 Knows no HTTP. Another version is another module with the same functions (`wire.dialect`).
@@ -7,10 +7,9 @@ Knows no HTTP. Another version is another module with the same functions (`wire.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, TypeVar
-from urllib.parse import quote, urlsplit, urlunsplit
+from dataclasses import asdict
 
-from pydantic import StringConstraints, ValidationError
+from pydantic import ValidationError
 
 from rfid_station.domain import token as domain
 from rfid_station.domain.contract_id import parse_contract_id
@@ -19,24 +18,25 @@ from rfid_station.domain.token import Party, TokenType, Whitelist
 from rfid_station.domain.uid import parse_uid
 from rfid_station.errors import PartnerRefused, StationError, WrongCall
 from rfid_station.ocpi.port import Us
-from rfid_station.ocpi.wire.transport import Url, WireModel, complaints, date_time, instant
+from rfid_station.ocpi.wire.fields import (
+    CiString36,
+    CountryCode,
+    CredentialsToken,
+    Language,
+    PartyId,
+    String64,
+    String100,
+    cannot_be_told,
+    differing,
+    only_object,
+    read_entry,
+    token_url,
+    written,
+)
+from rfid_station.ocpi.wire.told import ToldToken
+from rfid_station.ocpi.wire.transport import Url, WireModel, complaints, instant
 
 VERSION = "2.2.1"
-
-Entry = TypeVar("Entry", bound=WireModel)
-
-_ASCII = r"^[\x20-\x7e]*$"
-"""CiString: printable ASCII only (types, CiString type)."""
-_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*$"
-"""string: printable UTF-8, so no line break and no tab (types, string type)."""
-
-CountryCode = Annotated[str, StringConstraints(min_length=2, max_length=2, pattern=_ASCII)]
-PartyId = Annotated[str, StringConstraints(min_length=3, max_length=3, pattern=_ASCII)]
-CiString36 = Annotated[str, StringConstraints(min_length=1, max_length=36, pattern=_ASCII)]
-String64 = Annotated[str, StringConstraints(max_length=64, pattern=_PRINTABLE)]
-String100 = Annotated[str, StringConstraints(max_length=100, pattern=_PRINTABLE)]
-Language = Annotated[str, StringConstraints(min_length=2, max_length=2, pattern=_ASCII)]
-CredentialsToken = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
 
 
 class Token(WireModel):
@@ -106,37 +106,16 @@ class Credentials(WireModel):
     roles: list[CredentialsRole]
 
 
-_CASE_INSENSITIVE = ("country_code", "party_id", "uid", "type", "group_id", "whitelist")
-"""CiString fields (types, CiString type), and enumerations, whose case carries no meaning."""
-
-
-def token_to_wire(token: domain.Token) -> dict[str, object]:
-    """Write a Token object (mod_tokens, 3.2), without what is null.
+def token_to_wire(token: ToldToken, *, nulls: bool = False, version: str = VERSION) -> dict[str, object]:
+    """Write a Token object (mod_tokens, 3.2), without what is null unless `nulls` says so.
 
     :raises WrongCall: a field does not keep the limits of the specification
     """
-    fields: dict[str, object] = {
-        "country_code": token.party.country_code,
-        "party_id": token.party.party_id,
-        "uid": token.uid.hex,
-        "type": token.type.value,
-        "contract_id": str(token.contract_id),
-        "visual_number": token.visual_number or None,
-        "issuer": token.issuer,
-        "group_id": token.group_id,
-        "valid": token.valid,
-        "whitelist": token.whitelist.value,
-        "language": token.language,
-        "last_updated": date_time(token.last_updated),
-    }
+    fields = asdict(token)
     try:
-        return Token.model_validate(fields).model_dump(exclude_none=True)
+        return written(Token, fields, nulls=nulls)
     except ValidationError as invalid:
-        values = ", ".join(repr(fields[name]) for name in _fields_of(invalid))
-        raise WrongCall(
-            f"token {token.uid.masked} cannot be told in OCPI {VERSION}: {values} ({complaints(invalid)})",
-            hint="shorten the value where it is kept: in station.toml, or with the driver",
-        ) from None
+        raise cannot_be_told(token.masked_uid, version, fields, invalid) from None
 
 
 def token_from_wire(held: Mapping[str, object]) -> domain.Token:
@@ -171,32 +150,21 @@ def token_from_wire(held: Mapping[str, object]) -> domain.Token:
         raise PartnerRefused(f"the partner's token cannot be read: {unreadable}") from None
 
 
-def differences(sent: domain.Token, held: Mapping[str, object]) -> list[str]:
-    """Name every field in which a partner holds something else than `sent`; empty is a proof.
+def differences(told: ToldToken, held: Mapping[str, object]) -> list[str]:
+    """Name every field in which a partner holds something else than it was told; empty is a proof.
 
-    Ids are compared without regard to case, timestamps as instants of a second, null equals
-    absent. Fields that we do not tell are not looked at.
-
-    :raises WrongCall: `sent` cannot be written
+    :raises WrongCall: what it was told cannot be written
     """
-    told = token_to_wire(sent)
-    return [
-        f"{name}: {_show(held.get(name), told.get(name))} there, {_show(told.get(name))} here"
-        for name in Token.model_fields
-        if not _same(name, told.get(name), held.get(name))
-    ]
+    return differing(Token.model_fields, token_to_wire(told), held)
 
 
-def url_of_token(receiver_url: str, token: domain.Token) -> str:
+def url_of_token(receiver_url: str, token: ToldToken, *, slash: bool = False) -> str:
     """The URL of one token at a Tokens receiver (mod_tokens, 2.2.1: Receiver Interface)."""
-    parts = urlsplit(receiver_url)
-    place = (token.party.country_code, token.party.party_id, token.uid.hex)
-    path = "/".join([parts.path.rstrip("/"), *(quote(step, safe="") for step in place)])
-    query = "&".join(filter(None, [parts.query, f"type={quote(token.type.value, safe='')}"]))
-    return urlunsplit((parts.scheme, parts.netloc, path, query, ""))
+    steps = (token.country_code, token.party_id, token.uid)
+    return token_url(receiver_url, steps, f"type={token.type}", slash=slash)
 
 
-def credentials_to_wire(us: Us, server_token: str) -> dict[str, object]:
+def credentials_to_wire(us: Us, server_token: str, *, version: str = VERSION) -> dict[str, object]:
     """Write our Credentials object (credentials, Object description).
 
     :raises WrongCall: a field does not keep the limits of the specification; the token is not shown
@@ -212,7 +180,7 @@ def credentials_to_wire(us: Us, server_token: str) -> dict[str, object]:
     except ValidationError as invalid:
         raise WrongCall(
             f"our credentials for {us.party} {us.name!r} at {us.versions_url} cannot be told in "
-            f"OCPI {VERSION}: {complaints(invalid)}",
+            f"OCPI {version}: {complaints(invalid)}",
             hint="correct table [ocpi] in station.toml",
         ) from None
 
@@ -226,12 +194,12 @@ def read_credentials(data: object) -> tuple[str, tuple[Party, ...]]:
         credentials = PartnerCredentials.model_validate(only_object(data))
     except ValidationError as invalid:
         raise PartnerRefused(f"the partner's credentials cannot be used: {complaints(invalid)}") from None
-    roles = [read for entry in credentials.roles if (read := _read_entry(PartnerRole, entry))]
+    roles = [read for entry in credentials.roles if (read := read_entry(PartnerRole, entry))]
     operators = [role for role in roles if role.role.upper() == "CPO"]
     return credentials.token, tuple(Party(role.country_code, role.party_id) for role in operators)
 
 
-def read_endpoints(data: object) -> tuple[Endpoint, ...]:
+def read_endpoints(data: object, *, version: str = VERSION) -> tuple[Endpoint, ...]:
     """Read version details; endpoints that are not readable are passed over.
 
     :raises PartnerRefused: these are not the details of this version
@@ -240,60 +208,13 @@ def read_endpoints(data: object) -> tuple[Endpoint, ...]:
         details = VersionDetails.model_validate(only_object(data))
     except ValidationError as invalid:
         raise PartnerRefused(f"the partner's version details cannot be read: {complaints(invalid)}") from None
-    if details.version != VERSION:
-        raise PartnerRefused(f"the partner's details of version {VERSION} are of {details.version!r}")
-    read = [found for entry in details.endpoints if (found := _read_entry(EndpointObject, entry))]
+    if details.version != version:
+        raise PartnerRefused(f"the partner's details of version {version} are of {details.version!r}")
+    read = [found for entry in details.endpoints if (found := read_entry(EndpointObject, entry))]
     return tuple(Endpoint(found.identifier.lower(), found.role.upper(), found.url) for found in read)
 
 
-def endpoints_to_wire(endpoints: tuple[Endpoint, ...]) -> dict[str, object]:
+def endpoints_to_wire(endpoints: tuple[Endpoint, ...], *, version: str = VERSION) -> dict[str, object]:
     """Write our version details (version_information_endpoint, Version details endpoint)."""
     listed = [EndpointObject(identifier=e.identifier, role=e.role, url=e.url).model_dump() for e in endpoints]
-    return {"version": VERSION, "endpoints": listed}
-
-
-def only_object(data: object) -> object:
-    """What `data` holds: some partners wrap the one object of an answer in a list."""
-    return data[0] if isinstance(data, list) and len(data) == 1 else data
-
-
-def _read_entry(model: type[Entry], entry: object) -> Entry | None:
-    try:
-        return model.model_validate(entry)
-    except ValidationError:
-        return None
-
-
-def _fields_of(invalid: ValidationError) -> list[str]:
-    return list(dict.fromkeys(str(error["loc"][0]) for error in invalid.errors() if error["loc"]))
-
-
-def _same(name: str, told: object, held: object) -> bool:
-    if told is None or held is None:
-        return told is held
-    if name == "last_updated":
-        return instant(held) == instant(told)
-    if name == "contract_id":
-        return _same_contract(str(told), held)
-    if name in _CASE_INSENSITIVE:
-        return isinstance(held, str) and held.casefold() == str(told).casefold()
-    return type(held) is type(told) and held == told
-
-
-def _same_contract(told: str, held: object) -> bool:
-    """Partners strip dashes and check digits; a wrong check digit is a difference."""
-    try:
-        there = parse_contract_id(str(held))
-    except WrongCall:
-        return False
-    return there.warning is None and there == parse_contract_id(told)
-
-
-def _show(value: object, beside: object = "") -> str:
-    """A value in words; a text beside something that is none stands in quotes."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return str(value).lower()
-    is_plain = isinstance(value, str) and (beside is None or isinstance(beside, str))
-    return str(value) if is_plain else repr(value)
+    return {"version": version, "endpoints": listed}

@@ -1,0 +1,87 @@
+"""A token as one partner is told it: every value as the text that will stand in JSON.
+
+Here the partner's profile has its say (byte order, case, padding, separators); a version's mapper only
+knows the names of fields.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rfid_station.domain.contract_id import ContractId
+from rfid_station.domain.partner_profile import (
+    STANDARD,
+    ContractStyle,
+    LetterCase,
+    PartnerProfile,
+    UidOrder,
+)
+from rfid_station.domain.token import Token
+from rfid_station.domain.uid import CardUid
+from rfid_station.errors import WrongCall
+from rfid_station.ocpi.wire.transport import date_time
+
+
+@dataclass(frozen=True, slots=True)
+class ToldToken:
+    """The values of a Token object, before a version gives them names."""
+
+    country_code: str
+    party_id: str
+    uid: str
+    type: str
+    contract_id: str
+    visual_number: str | None
+    issuer: str
+    group_id: str | None
+    valid: bool
+    whitelist: str
+    language: str | None
+    last_updated: str
+
+    @property
+    def masked_uid(self) -> str:
+        """Enough of the UID to tell two cards apart."""
+        return f"{self.uid[:2]}…{self.uid[-4:]}"
+
+
+def tell(token: Token, profile: PartnerProfile = STANDARD) -> ToldToken:
+    """Write a token's values as a partner wants them.
+
+    :raises WrongCall: the partner's chargers cannot read a UID of this length
+    """
+    if len(token.uid.raw) not in profile.uid_sizes:
+        sizes = ", ".join(map(str, profile.uid_sizes))
+        raise WrongCall(
+            f"token {token.uid.masked} has a UID of {len(token.uid.raw)} bytes; "
+            f"partners of profile {profile.name} read {sizes}",
+            hint="give the driver a card of another kind for this partner",
+        )
+    return ToldToken(
+        country_code=token.party.country_code,
+        party_id=token.party.party_id,
+        uid=uid_text(token.uid, profile),
+        type=token.type.value,
+        contract_id=contract_text(token.contract_id, profile.contract),
+        visual_number=token.visual_number or None,
+        issuer=token.issuer,
+        group_id=token.group_id,
+        valid=token.valid,
+        whitelist=token.whitelist.value,
+        language=token.language,
+        last_updated=date_time(token.last_updated),
+    )
+
+
+def uid_text(uid: CardUid, profile: PartnerProfile = STANDARD) -> str:
+    """A UID in a partner's byte order, case and length."""
+    raw = uid.raw[::-1] if profile.uid_order is UidOrder.REVERSED else uid.raw
+    digits = raw.hex().rjust(profile.uid_digits, "0")
+    return digits.upper() if profile.uid_case is LetterCase.UPPER else digits
+
+
+def contract_text(contract: ContractId, style: ContractStyle = ContractStyle.DASHES) -> str:
+    """A contract ID with or without separators and check digit."""
+    if style is ContractStyle.DASHES:
+        return str(contract)
+    return contract.compact + (contract.check if style is ContractStyle.COMPACT else "")
