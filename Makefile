@@ -20,7 +20,7 @@ PINNED := --constraint constraints.txt --build-constraint constraints.txt
 
 export MAKECMDGOALS
 
-.PHONY: help demo test lint bench setup system clean
+.PHONY: help demo test lint bench soak setup system clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ lint: $(VENV)/.develops ## Style, types and who may import whom
 bench: $(VENV)/.develops ## Measure what is claimed about speed
 	@$(BIN)/python -m benchmarks
 
+soak: $(VENV)/.develops ## Tear every card of every profile at every exchange; some ten minutes
+	@SOAK=1 $(BIN)/python -m pytest --numprocesses auto --timeout 3600 tests/flow/test_every_profile.py
+
 setup: $(VENV)/.develops $(PEERS)/.ready $(WHEELS)/.ready ## Only set up: .venv with all that demo, test and lint need
 
 clean: ## Take away everything that was made here
@@ -58,7 +61,7 @@ $(BIN)/python: | system
 $(VENV)/.runs: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Python packages"
 	@$(PIP) install --constraint constraints.txt --upgrade pip
-	@$(PIP) install $(PINNED) --editable '.[pcsc]'
+	@$(PIP) install $(PINNED) --editable '.[pcsc,nfc,pkcs11,keyring]'
 	@touch $@
 
 $(VENV)/.develops: $(VENV)/.runs

@@ -10,7 +10,8 @@ expected. An error carries what went wrong *with the value*, and a hint that run
     ├── NoCard                       3
     │   └── CardLost                 3   transient: the card left in the middle
     ├── CardRefused                  4
-    │   └── CardDefective            4   the chip itself does not take what it should
+    │   ├── CardDefective            4   the chip itself does not take what it should
+    │   └── ReaderLimit              4   the reader cannot do what this card needs
     ├── ReadBackDiffers              5
     ├── Conflict                     6
     │   └── MoveNotAllowed           6
@@ -99,6 +100,10 @@ class CardRefused(StationError):
 
 class CardDefective(CardRefused):
     """The chip refuses what a good one of its kind takes."""
+
+
+class ReaderLimit(CardRefused):
+    """This reader cannot pass on what this card needs; another reader may."""
 
 
 class ReadBackDiffers(StationError):

@@ -86,6 +86,30 @@ class DeskSettings(_Table):
     activation: Activation = Activation.AT_ISSUE
 
 
+PROMPT = "prompt"
+
+
+def _secret_reference(text: str) -> str:
+    if text != PROMPT and not re.fullmatch(r"(env|file|keyring):\S+", text):
+        raise ValueError('must be "prompt", "env:NAME", "file:NAME" or "keyring:NAME"')
+    return text
+
+
+SecretReference = Annotated[str, AfterValidator(_secret_reference)]
+
+
+class KeySettings(_Table):
+    """`[keys]`: where the master keys lie, and who says what opens them."""
+
+    ring: str = "keys.ring"
+    """A sealed file in the station's folder."""
+    passphrase: SecretReference = PROMPT
+    module: str = ""
+    """A PKCS#11 library; with it, the master keys lie in that hardware module and in no file."""
+    token: str = "rfid-station"  # noqa: S105 - the label of a token
+    pin: SecretReference = PROMPT
+
+
 class OcpiSettings(_Table):
     """`[ocpi]`."""
 
@@ -121,6 +145,7 @@ class Settings(BaseSettings):
 
     store: StoreSettings = StoreSettings()
     desk: DeskSettings = DeskSettings()
+    keys: KeySettings = KeySettings()
     ocpi: OcpiSettings = OcpiSettings()
     print: PrintSettings = PrintSettings()
 

@@ -1,7 +1,7 @@
 """Where the client tokens of partners lie: one file each, readable by the owner only.
 
 The store keeps a reference (`file:NAME` or `env:NAME`), so a stolen backup of the store
-opens no partner's door.
+opens no partner's door. `keyring:NAME` asks the keyring of the system that the user has logged in to.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rfid_station.errors import WrongCall
+
+SERVICE = "rfid-station"
+"""Under which name the system's keyring keeps our secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,12 @@ class Vault:
         kind, _, name = reference.partition(":")
         if kind == "env":
             return self._from_environment(name)
+        if kind == "keyring" and name:
+            return _from_keyring(name)
         if kind != "file" or not name or Path(name).name != name:
-            raise WrongCall(f"{reference!r} refers to no secret", hint="write file:NAME or env:NAME")
+            raise WrongCall(
+                f"{reference!r} refers to no secret", hint="write file:NAME, env:NAME or keyring:NAME"
+            )
         path = self.folder / name
         try:
             return path.read_text().strip()
@@ -66,3 +73,21 @@ class Vault:
             raise WrongCall(
                 f"the environment has no {name}", hint=f"export {name}=… before the command"
             ) from None
+
+
+def _from_keyring(name: str) -> str:
+    try:
+        import keyring
+        from keyring.errors import KeyringError
+    except ImportError:
+        raise WrongCall(
+            "the part that asks the system's keyring is not installed",
+            hint="pip install 'rfid-station[keyring]'",
+        ) from None
+    try:
+        secret = keyring.get_password(SERVICE, name)
+    except KeyringError as error:
+        raise WrongCall(f"the system's keyring cannot be used: {error}", hint="log in to it first") from None
+    if secret is None:
+        raise WrongCall(f"the system's keyring has no {name}", hint=f"keyring set {SERVICE} {name}")
+    return secret

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what Python packages cannot bring (the PC/SC service, the virtual reader's driver, what
-# building pyscard takes), each only where it is missing: as root, or by a sudo that asks for no
+# building pyscard takes, other people's NFC and key tools that judge our cards), each only where it is missing: as root, or by a sudo that asks for no
 # password. Where neither works it says what to run, and fails.
 #
 # usage: setup/system-packages.sh PYTHON
@@ -54,6 +54,12 @@ need "gcc libc6-dev" compiles_c
 need libpcsclite-dev test -e /usr/include/PCSC/winscard.h
 need pcscd has_program pcscd
 need vsmartcard-vpcd has_virtual_reader
+need libnfc-bin has_program nfc-list
+need libnfc-examples has_program nfc-mfultralight
+need libfreefare-bin has_program mifare-desfire-info
+need opensc has_program opensc-tool
+need pcsc-tools has_program pcsc_scan
+need softhsm2 has_program softhsm2-util
 need "$python_name-dev" has_python_headers
 need "$python_name-venv" "$python" -c 'import ensurepip, venv'
 

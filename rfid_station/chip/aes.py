@@ -19,11 +19,15 @@ FACTORY_KEY = bytes(BLOCK)
 """What NXP's chips come with in every AES slot."""
 
 
-class AesKey(Protocol):
-    """An AES-128 key that can be used, and not always looked at: it may lie in a hardware module."""
+class MasterKey(Protocol):
+    """An AES-128 key that others are derived from. It may lie in a hardware module and never show itself."""
 
     def encrypt(self, data: bytes, iv: bytes = ZERO_IV) -> bytes:
         """CBC without padding; `data` is whole blocks."""
+
+
+class AesKey(MasterKey, Protocol):
+    """A card's own AES-128 key: it authenticates, and can be given to the chip."""
 
     def decrypt(self, data: bytes, iv: bytes = ZERO_IV) -> bytes:
         """CBC without padding; `data` is whole blocks."""
@@ -32,10 +36,7 @@ class AesKey(Protocol):
         """All 16 bytes of the CMAC."""
 
     def reveal(self) -> bytes:
-        """The 16 bytes, for a chip that is to get this key.
-
-        :raises KeyUnavailable: the key never leaves its module
-        """
+        """The 16 bytes, for a chip that is to get this key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ VECTORS = [
 _LONGEST_INPUT = 31
 
 
-def diversify(master: AesKey, diversification_input: bytes) -> bytes:
+def diversify(master: MasterKey, diversification_input: bytes) -> bytes:
     """Derive a card's key from a master key (NXP AN10922, 2.2): AES-128, an input of 1 to 31 bytes.
 
     The master key only encrypts, so it may lie in a hardware module. The message is always padded

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from rfid_station.chip.sighting import Sighting
+from rfid_station.errors import ReaderLimit
 
 Result = TypeVar("Result")
 
@@ -113,11 +114,20 @@ def run(link: CardLink, dialogue: Dialogue[Result]) -> Result:
 
 
 def converse(dialogue: Dialogue[Result], answer: Callable[[Command], bytes]) -> Result:
-    """Lead a dialogue with whatever answers commands: a link, a script, a counter around one."""
+    """Lead a dialogue with whatever answers commands: a link, a script, a counter around one.
+
+    What a reader cannot do is told to the dialogue, which may know another way. Everything else that goes
+    wrong ends it: nothing can be asked of a card that is gone.
+    """
     try:
         command = next(dialogue)
         while True:
-            command = dialogue.send(answer(command))
+            try:
+                reply = answer(command)
+            except ReaderLimit as limit:
+                command = dialogue.throw(limit)
+            else:
+                command = dialogue.send(reply)
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]
 

@@ -12,9 +12,13 @@ from rfid_station.chip.exchange import Apdu, Dialogue
 
 OK = 0x9100
 MORE = 0x91AF
+ISO_OK = 0x9000
 
 SELECT_NDEF = bytes.fromhex("00A4040007D276000085010100")
 """Select the NDEF application (NFC Forum Type 4 Tag 2.0, 5.4.2)."""
+
+SELECT_PAYMENT = b"\x00\xa4\x04\x00\x0e2PAY.SYS.DDF01\x00"
+"""Select the proximity payment environment, which every bank card has (EMV book B, 3.3.2)."""
 
 _GET_VERSION, _NEXT = 0x60, 0xAF
 _PART, _LAST_PART = 7, 14

@@ -89,6 +89,22 @@ class NdefArea:
 
 def find_ndef(user_memory: bytes) -> NdefArea | None:
     """Walk the TLV blocks to the first NDEF message; None where there is none or it is cut off."""
+    found = _find_tlv(user_memory)
+    if found is None:
+        return None
+    at, start, length = found
+    message = user_memory[start : start + length]
+    return NdefArea(at + 1, message) if len(message) == length else None
+
+
+def ndef_end(user_memory: bytes) -> int:
+    """Where the first NDEF message ends, which may be behind what was read; 0 if there is none."""
+    found = _find_tlv(user_memory)
+    return 0 if found is None else found[1] + found[2]
+
+
+def _find_tlv(user_memory: bytes) -> tuple[int, int, int] | None:
+    """Where the first NDEF TLV stands, where its message begins, and how long that is."""
     at = 0
     while at < len(user_memory) and user_memory[at] != TERMINATOR:
         if user_memory[at] == NULL:
@@ -100,7 +116,6 @@ def find_ndef(user_memory: bytes) -> NdefArea | None:
         if length == 0xFF:
             length, start = int.from_bytes(user_memory[at + 2 : at + 4]), at + 4
         if kind == NDEF:
-            message = user_memory[start : start + length]
-            return NdefArea(at + 1, message) if len(message) == length else None
+            return at, start, length
         at = start + length
     return None

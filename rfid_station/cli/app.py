@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from rfid_station import __version__
-from rfid_station.cli import card, partner, reader, sheet, store, sync
+from rfid_station.cli import card, key, partner, reader, sheet, simulate, store, sync
 from rfid_station.cli.context import Who, note_globals
 from rfid_station.cli.output import show_error
 from rfid_station.errors import ExitCode, StationError
@@ -39,10 +39,12 @@ app = typer.Typer(
 )
 app.add_typer(reader.app, name="reader")
 app.add_typer(card.app, name="card")
+app.add_typer(key.app, name="key")
 app.add_typer(sheet.app, name="sheet")
 app.add_typer(partner.app, name="partner")
 app.add_typer(sync.app, name="sync")
 app.add_typer(store.app, name="store")
+app.add_typer(simulate.app, name="simulate")
 
 
 def _version(wanted: bool) -> None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rfid_station.cli.completion import card_numbers
-from rfid_station.cli.context import the_station
-from rfid_station.cli.output import show_document, show_pairs, show_rows, shown, talk
+from rfid_station.cli.context import folder_of, the_station
+from rfid_station.cli.output import confirm, show_document, show_pairs, show_rows, shown, talk
 from rfid_station.domain.card import Card, CardState, Reason
-from rfid_station.errors import ExitCode, MoveNotAllowed, StationError, WrongCall
+from rfid_station.errors import ExitCode, MoveNotAllowed
 
 if TYPE_CHECKING:
     from rfid_station.desk.stopping import Stopped
@@ -51,8 +51,14 @@ ReaderUri = Annotated[
     typer.Option("--reader", help="Which reader, as `reader list` names it. [default: desk.reader]"),
 ]
 ProfileName = Annotated[
-    str | None, typer.Option("--profile", help="What is written: plain, link. [default: desk.profile]")
+    str | None,
+    typer.Option("--profile", help="What is written; `card profiles` lists them. [default: desk.profile]"),
 ]
+Trace = Annotated[
+    Path | None,
+    typer.Option("--trace", metavar="FILE", help="Record every exchange with the card, secrets masked."),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 @app.command()
@@ -68,6 +74,8 @@ def issue(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tap one card and print what would be written to it.")
     ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Agree to what nobody can undo.")] = False,
+    trace: Trace = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a card.")] = False,
 ) -> None:
     """Make cards, one after the other: tap, wait for green, take it away, tap the next.
@@ -75,27 +83,78 @@ def issue(
     Ends when all rows have their card, or at Ctrl-C; the card in hand is finished first.
     Run again after an interruption: rows that have their card are left alone.
     """
-    from rfid_station.cli import issuing
+    from rfid_station.cli import issuing, tapping
 
-    wish = issuing.Wish(file, reader, profile, count, as_json)
     with the_station(ctx) as station:
         if dry_run:
-            issuing.show_plan(station, wish)
+            tapping.show_plan(station, tapping.Place(reader, trace), profile, as_json=as_json)
         else:
-            issuing.issue(station, wish)
+            issuing.issue(station, issuing.Wish(file, reader, profile, count, as_json, yes, trace))
 
 
 @app.command()
-def read(ctx: typer.Context, reader: ReaderUri = None, as_json: AsJson = False) -> None:
+def read(ctx: typer.Context, reader: ReaderUri = None, trace: Trace = None, as_json: AsJson = False) -> None:
     """Tell everything about the card on the reader, and write nothing."""
-    from rfid_station.cli import issuing
+    from rfid_station.cli import tapping
 
     with the_station(ctx) as station:
-        row = issuing.read_card(station, reader)
-    if as_json:
-        show_document(row)
-    else:
-        show_pairs(row)
+        row = tapping.read_card(station, tapping.Place(reader, trace))
+    _show_one(row, as_json)
+
+
+@app.command()
+def verify(
+    ctx: typer.Context,
+    reader: ReaderUri = None,
+    stranger: Annotated[
+        bool, typer.Option("--stranger", help="Use no keys: see what anybody sees, and cannot do.")
+    ] = False,
+    trace: Trace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the card on the reader with what the store says it should be; exit 5 if it differs."""
+    from rfid_station.cli import tapping
+
+    with the_station(ctx) as station:
+        row = tapping.verify_card(station, tapping.Place(reader, trace), as_stranger=stranger)
+    _show_one(row, as_json)
+
+
+@app.command()
+def recycle(
+    ctx: typer.Context,
+    reader: ReaderUri = None,
+    yes: Yes = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be written.")] = False,
+    trace: Trace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a spoiled or retired card back to blank, where its chip allows it."""
+    from rfid_station.cli import tapping
+
+    with the_station(ctx) as station:
+        place = tapping.Place(reader, trace)
+        tapping.recycle_card(station, place, yes=yes, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def profiles(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """List the profiles: what each takes, writes and protects."""
+    from rfid_station.desk.station import all_profiles
+
+    rows = [
+        {
+            "profile": profile.name,
+            "title": profile.title,
+            "writes": f"{profile.content}",
+            "protects": f"{profile.protection}",
+            "key": profile.key,
+            "irreversible": profile.irreversible if as_json else _told(profile.irreversible),
+            "chips": sorted(profile.chips) if as_json else f"{len(profile.chips)}",
+        }
+        for profile in all_profiles(folder_of(ctx))
+    ]
+    show_rows(rows, as_json=as_json, empty="there are no profiles")
 
 
 @app.command()
@@ -170,7 +229,7 @@ def spoil(
     ctx: typer.Context,
     number: Number,
     reason: Annotated[SpoilReason, typer.Option(help="What is wrong with it.")] = SpoilReason.DAMAGED,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Give up a card that never charged; its order line is open again. Final."""
     from rfid_station.desk.lookup import the_card
@@ -178,7 +237,7 @@ def spoil(
 
     with the_station(ctx) as station:
         card = the_card(station, number)
-        _confirm(f"give up card {card.visual_number} for good?", yes)
+        confirm(f"give up card {card.visual_number} for good?", yes)
         card = move_card(station, card, CardState.SPOILED, Reason(reason))
     typer.echo(f"{card.visual_number} is {card.state}")
 
@@ -236,15 +295,18 @@ def _show_stop(result: Stopped, as_json: bool) -> None:
         talk("no partner is connected, so nobody has to be told")
 
 
-def _confirm(question: str, yes: bool) -> None:
-    import sys
-
-    if yes:
+def _show_one(row: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        show_document(row)
         return
-    if not sys.stdin.isatty():
-        raise WrongCall(f"nobody is here to answer: {question}", hint="add --yes")
-    if not typer.confirm(question, err=True):
-        raise StationError("nothing was changed: the answer was no")
+    told = {name.replace("_", " "): _told(value) for name, value in row.items() if value not in (None, [])}
+    show_pairs(told)
+
+
+def _told(value: object) -> object:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "\n".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _show_cards(cards: list[Card], *, as_json: bool, empty: str) -> None:

@@ -56,7 +56,8 @@ def actor_of(ctx: typer.Context) -> Actor:
 @contextmanager
 def the_station(ctx: typer.Context) -> Iterator[Station]:
     """Open the station for the length of a command."""
+    from rfid_station.cli.output import ask_secret
     from rfid_station.desk.station import open_station
 
-    with open_station(folder_of(ctx), actor_of(ctx)) as station:
+    with open_station(folder_of(ctx), actor_of(ctx), ask_secret) as station:
         yield station

@@ -25,6 +25,7 @@ from urllib.request import Request, urlopen
 
 from rfid_station.cli import issuing
 from rfid_station.cli.output import talk
+from rfid_station.cli.tapping import stoppable
 from rfid_station.desk import partners, sheets, stopping
 from rfid_station.desk.delivery import check_proven, check_settled, deliver, prove, tokens_of
 from rfid_station.desk.station import Station, actor_at_keyboard, create_station, open_station
@@ -89,12 +90,12 @@ def run(folder: Path, reader: str) -> None:
     with ExitStack() as stack:
         uri, is_over = stack.enter_context(_virtual_reader(reader, folder, count))
         cpo = stack.enter_context(_virtual_cpo(folder))
-        with issuing.stoppable() as stop:
+        with stoppable() as stop:
             clerk = actor_at_keyboard("demo clerk")
             _make_station(folder, clerk, uri)
             with open_station(folder, clerk) as station:
                 _connect(station, cpo)
-                cards = _issue(station, issuing.Wish(fleet, uri, None, None, False, is_over))
+                cards = _issue(station, issuing.Wish(fleet, uri, None, None, False, is_over=is_over))
                 made = _print(station, cards)
             if stop():
                 return

@@ -35,7 +35,7 @@ class PlainView:
         name = f"  {card.driver.name}" if card.driver else ""
         talk(
             f"ok    {_count(tally)}  {card.visual_number}  {card.contract_id}  {card.uid.masked}{name}"
-            f"  ({issued.writes} pages, {took_s * 1000:.0f} ms{resumed})"
+            f"  ({issued.writes} steps, {took_s * 1000:.0f} ms{resumed})"
         )
 
     def failed(self, error: StationError, tally: Tally) -> None:

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import typer
 
-from rfid_station.chip.exchange import CardLink, run
-from rfid_station.chip.identify import identify
-from rfid_station.chip.identity import Identity
 from rfid_station.cli.issue_view import LiveView, PlainView
-from rfid_station.cli.output import counted, talk
+from rfid_station.cli.output import confirm, counted, talk
+from rfid_station.cli.tapping import a_reader, stoppable
 from rfid_station.desk.delivery import background_delivery
 from rfid_station.desk.fleet_file import read_fleet_file
-from rfid_station.desk.issue import plan_for
 from rfid_station.desk.loop import Run, Tally, View, issue_cards
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card
+from rfid_station.domain.profile import Profile
 from rfid_station.errors import ExitCode, NoCard, StationError, StillPending
-from rfid_station.reader.opening import open_reader
 from rfid_station.sync.report import LaneReport
 
 SETTLE_S = 10.0
@@ -41,6 +36,9 @@ class Wish:
     profile: str | None
     count: int | None
     as_json: bool
+    yes: bool = False
+    """Whether irreversible steps are agreed to without asking."""
+    trace: Path | None = None
     is_over: Callable[[], bool] = lambda: False
     """Whether no card can come any more, where somebody else knows that."""
 
@@ -49,92 +47,36 @@ def issue(station: Station, wish: Wish) -> Tally:
     """Run the loop and end as scripts expect it."""
     lines = read_fleet_file(wish.file) if wish.file else None
     profile = station.profile(wish.profile)
-    reader = open_reader(wish.reader or station.settings.desk.reader)
-    try:
-        with stoppable() as stop, background_delivery(station) as delivery, _view(wish) as view:
+    _agree(profile, wish.yes)
+    if profile.needs_keys:
+        station.keys()
+    with (
+        a_reader(station, wish.reader, wish.trace) as reader,
+        stoppable() as stop,
+        background_delivery(station) as delivery,
+        _view(wish) as view,
+    ):
 
-            def after_card(card: Card) -> None:
-                delivery.wake()
-                if wish.as_json:
-                    typer.echo(json.dumps(card_row(card), ensure_ascii=False))
+        def after_card(card: Card) -> None:
+            delivery.wake()
+            if wish.as_json:
+                typer.echo(json.dumps(card_row(card), ensure_ascii=False))
 
-            making = Run(station, profile, lines, wish.count, view, after_card)
-            tally = issue_cards(making, reader, lambda: stop() or wish.is_over())
-            interrupted = stop()
-            pending = [report for report in delivery.settle(SETTLE_S) if not report.is_settled]
-    finally:
-        reader.close()
+        making = Run(station, profile, lines, wish.count, view, after_card)
+        tally = issue_cards(making, reader, lambda: stop() or wish.is_over())
+        interrupted = stop()
+        pending = [report for report in delivery.settle(SETTLE_S) if not report.is_settled]
     _summary(tally, pending)
     _end(tally, pending, interrupted)
     return tally
 
 
-def show_plan(station: Station, wish: Wish) -> None:
-    """Tap one card and print what would be written to it; nothing is written or reserved."""
-    profile = station.profile(wish.profile)
-    with _one_card(wish.reader or station.settings.desk.reader) as link:
-        plan = plan_for(station, run(link, identify(link.seen)), profile)
-    rows = [{"step": f"{step}", "irreversible": step.is_irreversible} for step in plan.steps]
-    for row in rows:
-        typer.echo(json.dumps(row, ensure_ascii=False) if wish.as_json else row["step"])
-    talk(f"{counted(len(rows), 'step')} would be written" if rows else "nothing would be written")
-
-
-def read_card(station: Station, reader: str | None) -> dict[str, Any]:
-    """What the card on the reader says of itself, and what the store says of it."""
-    with _one_card(reader or station.settings.desk.reader) as link:
-        identity = run(link, identify(link.seen))
-    known = station.store.cards.living(identity.uid)
-    return {
-        "uid": identity.uid.masked,
-        "bytes": len(identity.uid.raw),
-        "chip": identity.name,
-        **_memory(identity),
-        "number": known.visual_number if known else None,
-        "state": f"{known.state}" if known else "not one of ours",
-    }
-
-
-def _memory(identity: Identity) -> dict[str, Any]:
-    state = identity.state
-    if state is None:
-        return {"memory": "not read"}
-    return {"memory": f"{state.freshness}", "link": state.link, **state.facts()}
-
-
-@contextmanager
-def _one_card(uri: str) -> Iterator[CardLink]:
-    """The first card that comes onto a reader.
-
-    :raises NoCard: none came before Ctrl-C, or the virtual pile is empty
-    """
-    reader = open_reader(uri)
-    try:
-        with stoppable() as stop:
-            talk(f"tap a card on {reader.uri}")
-            link = next(iter(reader.cards(stop)), None)
-            if link is None:
-                raise NoCard(f"no card came onto {reader.uri}", hint="rfid-station reader list")
-            yield link
-    finally:
-        reader.close()
-
-
-@contextmanager
-def stoppable() -> Iterator[Callable[[], bool]]:
-    """Let Ctrl-C and a service's SIGTERM ask for the end instead of breaking a card in two."""
-    asked = False
-
-    def ask(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = True
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _agree(profile: Profile, yes: bool) -> None:
+    """Ask once a batch before anything is done that nobody can undo."""
+    if profile.irreversible:
+        confirm(
+            f"profile {profile.name} does to every card what nobody can undo ({profile.title}); go on?", yes
+        )
 
 
 @contextmanager

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import typer
 
-from rfid_station.errors import StationError
+from rfid_station.errors import StationError, WrongCall
 
 Row = Mapping[str, Any]
 
@@ -39,6 +40,34 @@ def shown(value: object) -> str:
 def counted(number: int, noun: str) -> str:
     """A number with its noun: `1 card`, `2 cards`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask before what cannot be taken back. `yes` answers for whoever has said so before.
+
+    :raises WrongCall: nobody is at a terminal to answer
+    :raises StationError: the answer was no
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise WrongCall(f"nobody is here to answer: {question}", hint="add --yes")
+    if not typer.confirm(question, err=True):
+        raise StationError("nothing was changed: the answer was no")
+
+
+def ask_secret(question: str) -> str:
+    """Ask for something that is not shown while it is typed.
+
+    :raises WrongCall: nobody is at a terminal to answer
+    """
+    if not sys.stdin.isatty():
+        raise WrongCall(
+            f"nobody is here to be asked for the {question}",
+            hint='set keys.passphrase (or keys.pin) to "env:NAME" or "keyring:NAME" in station.toml',
+        )
+    answer: str = typer.prompt(question, hide_input=True, err=True)
+    return answer
 
 
 def show_document(document: Row) -> None:

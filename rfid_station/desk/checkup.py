@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from rfid_station import __version__
+from rfid_station.desk.keys import KeyCupboard
 from rfid_station.desk.station import Station, load_profile
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.partner import PartnerState
@@ -18,6 +19,8 @@ from rfid_station.ocpi.server import listen
 from rfid_station.printing.brand import load_brand
 from rfid_station.printing.design import load_design
 from rfid_station.printing.layout import load_layout
+from rfid_station.reader.diagnosis import Service, diagnose
+from rfid_station.reader.machine import Machine
 from rfid_station.reader.opening import list_readers
 from rfid_station.settings import Settings, load_settings, store_url
 from rfid_station.store.opening import open_store
@@ -46,10 +49,10 @@ class Finding:
     remedy: str | None = None
 
 
-def check_up(folder: Path, actor: Actor) -> list[Finding]:
+def check_up(folder: Path, actor: Actor, machine: Machine | None = None) -> list[Finding]:
     """Look at everything, and let no failure hide the next one."""
     findings = [_ok("program", f"rfid-station {__version__} on Python {platform.python_version()}")]
-    findings += _guarded("reader", _readers)
+    findings += _guarded("reader", lambda: _readers(machine or Machine(), Service()))
     try:
         settings = load_settings(folder)
     except StationError as error:
@@ -79,15 +82,17 @@ def _guarded(what: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
     return found
 
 
-def _readers() -> Iterator[Finding]:
-    try:
-        readers = list_readers()
-    except StationError as error:
-        yield Finding("reader", Level.WARNING, error.message, error.hint)
-        return
+def _readers(machine: Machine, service: Service) -> Iterator[Finding]:
+    readers = list_readers(machine)
     for reader in readers:
-        level = Level.WARNING if reader.trouble else Level.OK
-        yield Finding("reader", level, f"{reader.name} ({reader.uri})", reader.trouble)
+        words, _, remedy = (reader.trouble or "").partition("; ")
+        named = f"{reader.name} ({reader.uri})"
+        if words:
+            yield Finding("reader", Level.WARNING, f"{named}: {words}", remedy or None)
+        else:
+            yield _ok("reader", named)
+    for diagnosis in diagnose(readers, machine, service):
+        yield Finding("reader", Level.WARNING, diagnosis.words, diagnosis.remedy)
     if not readers:
         yield Finding(
             "reader", Level.WARNING, "no reader is plugged in", "plug one in, or try --reader sim:ntag213"
@@ -138,7 +143,8 @@ def _store(settings: Settings, folder: Path, actor: Actor) -> Iterator[Finding]:
         else:
             words = report.chain.why or report.findings[0]
             yield Finding("store", Level.FAILURE, words, "rfid-station store check")
-        yield from _partners(Station(folder, settings, store, vault, actor))
+        cupboard = KeyCupboard(folder, settings.keys, vault)
+        yield from _partners(Station(folder, settings, store, vault, actor, cupboard))
     if vault.folder.is_dir() and stat.S_IMODE(vault.folder.stat().st_mode) & 0o077:
         yield Finding(
             "secrets", Level.WARNING, f"{vault.folder} can be read by others", f"chmod 700 {vault.folder}"

@@ -10,8 +10,10 @@ from pathlib import Path
 from rfid_station.errors import DiskFull, WrongCall
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, *, mode: int = 0o666) -> None:
     """Write a file so that a crash leaves the old one or the new one, never a half.
+
+    `mode` is who may read a file that is new, as the umask leaves it.
 
     :raises DiskFull: there is no room; the old file is untouched
     :raises WrongCall: the place cannot be written to
@@ -19,7 +21,8 @@ def write_whole(path: Path, content: bytes) -> None:
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
+        part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -3,28 +3,31 @@
     tap ─► identify ─► reserve ─► plan ─► write ─► verify ─► register
 
 Every step before `write` leaves the card as it was; every step after `reserve` is in the
-journal. So whatever happens in between (card pulled, process killed, power lost), the same
-card tapped again goes on where it stopped, with the same number.
+journal, and so is the key that the card may carry from `write` on. So whatever happens in between (card
+pulled, process killed, power lost), the same card tapped again goes on where it stopped, with the same
+number and the same key.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from rfid_station.chip.exchange import CardLink, run
 from rfid_station.chip.identify import identify
 from rfid_station.chip.identity import Identity
+from rfid_station.chip.originality import read_originality
 from rfid_station.desk.fleet_file import OrderLine
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.domain.contract_id import ContractId, own_contract_id
-from rfid_station.domain.profile import Freshness, Profile
+from rfid_station.domain.profile import Profile
 from rfid_station.domain.token import Party
 from rfid_station.domain.visual_number import NumberPattern, draw_index
-from rfid_station.encode.encoder import plan_card
+from rfid_station.encode.encoder import examine_card, plan_card
+from rfid_station.encode.keys import KeySource
 from rfid_station.encode.plan import Plan, Target
 from rfid_station.errors import CardDefective, CardRefused, Conflict, ReadBackDiffers
 from rfid_station.settings import Activation, VisualOrder
@@ -77,27 +80,30 @@ def issue_card(
     :raises CardLost: it left; tapped again, it goes on
     :raises Conflict: it is a card of ours already, or the order line has its card
     :raises ReadBackDiffers: it does not keep what was written, and is spoiled
+    :raises KeyUnavailable: the profile takes a key that is not there, or does not open
     """
     tell(Stage.IDENTIFY, "")
-    identity = run(link, identify(link.seen))
+    identity = run(link, identify(link.seen, station.roots))
     known = station.store.cards.living(identity.uid)
     unfinished = known if known and known.state.is_unfinished else None
     if unfinished is None:
-        _check_blank(station, identity, profile, known)
-        _check_wanted(identity, may_begin)
+        _check_new(identity, known, may_begin)
+        target = target_of_blank(station, profile)
+        identity = examine_blank(station, link, identity, target)
     else:
-        # What was begun is finished as it was begun, whatever is wanted for new cards now.
-        profile = station.profile(unfinished.profile)
+        target = target_of_card(station, unfinished)
+        identity = run(link, examine_card(identity, target, station.keys_for(target)))
 
     tell(Stage.RESERVE, identity.name)
     card = unfinished or _reserve(station, identity, profile, line)
 
     tell(Stage.PLAN, card.visual_number)
-    plan = plan_card(identity, Target(profile, station.link(card.alias), None))
+    target = replace(target, link=station.link(card.alias))
+    plan = plan_card(identity, target)
 
     tell(Stage.WRITE, f"{len(plan.steps)} steps")
-    card = station.store.cards.begin_encoding(card.id, plan.digest, station.actor)
-    _write_and_verify(station, link, card, plan, tell)
+    card = station.store.cards.begin_encoding(card.id, plan.digest, station.actor, target.key)
+    _write_and_verify(station, link, card, plan, station.keys_for(target), tell)
 
     tell(Stage.REGISTER, card.visual_number)
     card = station.store.cards.register(
@@ -109,15 +115,42 @@ def issue_card(
     return Issued(card, unfinished is not None, len(plan.steps))
 
 
-def plan_for(station: Station, identity: Identity, profile: Profile) -> Plan:
-    """Plan with an alias that nobody has: tells whether a card fits, and what would be written.
+def target_of_blank(station: Station, profile: Profile) -> Target:
+    """What a blank is to become: with an alias that nobody has, and the newest version of the key.
 
-    :raises CardRefused: the card cannot become what the profile wants
+    :raises KeyUnavailable: the profile takes a key that is not there
     """
-    return plan_card(identity, Target(profile, station.link("X" * ALIAS_LENGTH), None))
+    key = station.keys().newest(profile.key) if profile.key else None
+    return Target(profile, station.link("X" * ALIAS_LENGTH), key)
 
 
-def _check_wanted(identity: Identity, may_begin: bool) -> None:
+def target_of_card(station: Station, card: Card) -> Target:
+    """What a card of ours is, or is to become: as it was begun, whatever is wanted for new cards now."""
+    profile = station.profile(card.profile)
+    key = card.key or (station.keys().newest(profile.key) if profile.key else None)
+    return Target(profile, station.link(card.alias), key, is_begun=True)
+
+
+def examine_blank(station: Station, link: CardLink, identity: Identity, target: Target) -> Identity:
+    """Let a card pass that can become what is wanted, before a number is taken for it.
+
+    :raises CardRefused: it is no blank, not one of the profile's chips, not genuine, or locked
+    """
+    if target.profile.genuine:
+        identity = run(link, read_originality(identity))
+    examined = run(link, examine_card(identity, target, station.keys_for(target)))
+    _check_fresh(examined, target.profile)
+    plan_card(examined, target)
+    return examined
+
+
+def _check_new(identity: Identity, known: Card | None, may_begin: bool) -> None:
+    """Refuse a card that is one already, or that nobody waits for."""
+    if known:
+        raise Conflict(
+            f"card {identity.uid.masked} is card {known.visual_number} already, and {known.state}",
+            hint=f"rfid-station card show {known.visual_number}",
+        )
     if not may_begin:
         raise Conflict(
             f"card {identity.uid.masked} is not needed: all order lines have a card, and some were begun",
@@ -125,20 +158,13 @@ def _check_wanted(identity: Identity, may_begin: bool) -> None:
         )
 
 
-def _check_blank(station: Station, identity: Identity, profile: Profile, known: Card | None) -> None:
-    """Refuse what must not be written, before a number is taken for it."""
-    if known:
-        raise Conflict(
-            f"card {identity.uid.masked} is card {known.visual_number} already, and {known.state}",
-            hint=f"rfid-station card show {known.visual_number}",
-        )
+def _check_fresh(identity: Identity, profile: Profile) -> None:
     state = identity.state
-    if state and state.freshness is not Freshness.BLANK:
+    if state and state.freshness not in profile.accepts:
         raise CardRefused(
             f"card {identity.uid.masked} is no blank: it carries {state.link or 'data of somebody else'}",
             hint="put it aside and take a blank; `rfid-station card read` shows what is on a card",
         )
-    plan_for(station, identity, profile)
 
 
 def _reserve(station: Station, identity: Identity, profile: Profile, line: OrderLine | None) -> Card:
@@ -181,12 +207,14 @@ def _draw_alias() -> str:
     return "".join(secrets.choice(_ALIAS_ALPHABET) for _ in range(ALIAS_LENGTH))
 
 
-def _write_and_verify(station: Station, link: CardLink, card: Card, plan: Plan, tell: Tell) -> None:
+def _write_and_verify(
+    station: Station, link: CardLink, card: Card, plan: Plan, keys: KeySource | None, tell: Tell
+) -> None:
     """Write and read back; a chip that does not take or keep it makes the card spoiled."""
     try:
-        run(link, plan.write(None))
+        run(link, plan.write(keys))
         tell(Stage.VERIFY, "field off and on, read back")
-        run(link, plan.verify(None))
+        run(link, plan.verify(keys))
     except (CardDefective, ReadBackDiffers):
         station.store.cards.move(
             card.id,

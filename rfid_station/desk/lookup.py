@@ -46,6 +46,7 @@ def describe(station: Station, card: Card) -> dict[str, Any]:
         "uid": card.uid.masked,
         "chip": card.chip,
         "profile": card.profile,
+        "key": f"{card.key}" if card.key else None,
         "link": station.link(card.alias),
         "driver": driver.name if driver else None,
         "reference": driver.reference if driver else None,

@@ -19,6 +19,7 @@ from rfid_station.domain.card import Card
 from rfid_station.domain.profile import Profile
 from rfid_station.errors import CardLost, CardRefused, Conflict, ReadBackDiffers, StationError
 from rfid_station.reader.port import Reader
+from rfid_station.reader.signal import signal
 
 FAILURES_IN_A_ROW = 3
 
@@ -103,7 +104,7 @@ def issue_cards(run: Run, reader: Reader, stop: Callable[[], bool]) -> Tally:
         return tally
     run.view.waiting(tally)
     for link in reader.cards(finished):
-        _make_one(run, link, tally)
+        signal(reader, ok=_make_one(run, link, tally))
         if not finished():
             run.view.waiting(tally)
     return tally
@@ -119,7 +120,8 @@ def _open_tally(run: Run) -> Tally:
     return tally
 
 
-def _make_one(run: Run, link: CardLink, tally: Tally) -> None:
+def _make_one(run: Run, link: CardLink, tally: Tally) -> bool:
+    """Make a card of what lies there, and say whether it is one now."""
     line = tally.next_line
     started = perf_counter()
     try:
@@ -131,13 +133,14 @@ def _make_one(run: Run, link: CardLink, tally: Tally) -> None:
         for touched in [*tally.begun_lines.values(), *([line] if line else [])]:
             _sort(run.station, touched, tally)
         run.view.failed(error, tally)
-        return
+        return False
     tally.in_a_row = 0
     tally.issued.append(issued.card)
     for lines in (tally.open_lines, tally.begun_lines):
         lines.pop(issued.card.order_line or "", None)
     run.view.issued(issued, perf_counter() - started, tally)
     run.after_card(issued.card)
+    return True
 
 
 def _sort(station: Station, line: OrderLine, tally: Tally) -> None:

@@ -11,16 +11,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from rfid_station.chip.duox import Root, parse_roots
+from rfid_station.desk.keys import Ask, KeyCupboard, ask_nobody
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Card, Role
 from rfid_station.domain.profile import Profile
 from rfid_station.domain.token import Token, token_of
 from rfid_station.domain.visual_number import NumberPattern
+from rfid_station.encode.keys import KeySource
+from rfid_station.encode.plan import Target
 from rfid_station.errors import WrongCall
 from rfid_station.settings import FILE_NAME, Settings, load_settings, store_url
 from rfid_station.shipped import shipped
 from rfid_station.store.opening import Store, create_store, open_store
 from rfid_station.vault import Vault
+
+ROOTS_FILE = "duox_roots.toml"
+"""In the station's folder: written like `data/duox_roots.toml`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,18 @@ class Station:
     store: Store
     vault: Vault
     actor: Actor
+    cupboard: KeyCupboard
+
+    def keys(self) -> KeySource:
+        """The master keys; opened when they are first asked for.
+
+        :raises KeyUnavailable: there are none yet, or they do not open
+        """
+        return self.cupboard.open()
+
+    def keys_for(self, target: Target) -> KeySource | None:
+        """The master keys, if this card has keys at all."""
+        return self.keys() if target.key else None
 
     @property
     def number_pattern(self) -> NumberPattern:
@@ -47,6 +66,15 @@ class Station:
         ocpi = self.settings.ocpi
         return token_of(card, ocpi.party, self.settings.desk.issuer, ocpi.whitelist, at)
 
+    @property
+    def roots(self) -> tuple[Root, ...]:
+        """Who may vouch for charging cards with a certificate, beside those that everybody trusts.
+
+        :raises WrongCall: the station's own file of them is wrong
+        """
+        path = self.folder / ROOTS_FILE
+        return parse_roots(path.read_text("utf-8"), str(path)) if path.exists() else ()
+
     def profile(self, name: str | None = None) -> Profile:
         """A profile by name, the settings' own by default.
 
@@ -56,15 +84,20 @@ class Station:
 
 
 @contextmanager
-def open_station(folder: Path, actor: Actor) -> Iterator[Station]:
-    """Open the station in a folder, and close its store in the end.
+def open_station(folder: Path, actor: Actor, ask: Ask = ask_nobody) -> Iterator[Station]:
+    """Open the station in a folder, and close its store and its keys in the end.
 
     :raises WrongCall: there is none, or its settings are wrong
     :raises StoreError: its store cannot be used
     """
     settings = load_settings(folder)
+    vault = Vault(folder / "secrets")
+    cupboard = KeyCupboard(folder, settings.keys, vault, ask)
     with open_store(store_url(settings, folder)) as store:
-        yield Station(folder, settings, store, Vault(folder / "secrets"), actor)
+        try:
+            yield Station(folder, settings, store, vault, actor, cupboard)
+        finally:
+            cupboard.close()
 
 
 def create_station(folder: Path, actor: Actor, *, profile: str, reader: str) -> Path:
@@ -104,6 +137,16 @@ def load_profile(name: str, folder: Path) -> Profile:
                 ) from None
     known = sorted({path.stem for place in folders for path in place.glob("*.toml")})
     raise WrongCall(f"there is no profile {name!r}", hint=f"choose one of: {', '.join(known)}")
+
+
+def all_profiles(folder: Path) -> list[Profile]:
+    """Every profile that a station can take, by name.
+
+    :raises WrongCall: a file is wrong
+    """
+    places = (folder / "templates" / "profiles", shipped("templates", "profiles"))
+    names = sorted({path.stem for place in places for path in place.glob("*.toml")})
+    return [load_profile(name, folder) for name in names]
 
 
 def actor_at_keyboard(name: str | None = None, role: Role = Role.CLERK) -> Actor:

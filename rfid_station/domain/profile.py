@@ -44,11 +44,13 @@ class Freshness(StrEnum):
 
 
 _AID_BYTES = 3
+ANY_CHIP = "any"
+"""In a profile's chips: every chip whose UID stays the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How one kind of card is made. `chips` are names as `card read` tells them."""
+    """How one kind of card is made. `chips` are names as `card read` tells them, or `any`."""
 
     name: str
     title: str
@@ -66,6 +68,10 @@ class Profile:
     """AID of the charging application on a DESFire card, three bytes as they go through the air."""
     irreversible: bool = False
     """Whether steps are allowed that nobody can undo."""
+
+    def takes(self, chip: str) -> bool:
+        """Whether cards with this chip are made by it."""
+        return ANY_CHIP in self.chips or chip in self.chips
 
     @property
     def needs_keys(self) -> bool:

@@ -3,9 +3,6 @@
 The loop is our own, since pyscard's monitor does not survive a restart of pcscd. Cards are
 connected exclusively: another program's exchange between two of ours would go unnoticed. What
 tells one card from the next is pcscd's count of comings and goings, never the ATR.
-
-`FF 00 00 00 …` is never sent: it passes a frame on in an ACR122U, and writes keys or does
-nothing in others.
 """
 
 from __future__ import annotations
@@ -14,16 +11,14 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from rfid_station.chip.exchange import CardLink, Exchange
-from rfid_station.chip.sighting import Sighting
-from rfid_station.errors import CardLost, CardRefused, NoReader, ReaderBusy, WrongCall
-from rfid_station.reader import pseudo_apdu
-from rfid_station.reader.loss import card_left, other_card
+from rfid_station.chip.exchange import CardLink
+from rfid_station.errors import CardLost, NoReader, ReaderBusy, WrongCall
+from rfid_station.reader.pcsc_link import ConnectionBroken, PcscLink, ReaderHabits
 from rfid_station.reader.port import ReaderInfo
+from rfid_station.reader.signal import ESCAPE_FIRMWARE, answers_escape, signal_acr122u, signal_by_escape
 
 try:
     from smartcard import scard
@@ -38,10 +33,11 @@ _BUSY_PATIENCE_S = 1.0
 """How long another program may hold a card that has just come, before that is an error. Agents
 of mail and login programs look at every card for a moment."""
 
-_NOT_FOR_CARDS = re.compile(r"\b(SAM|ICC)\b", re.IGNORECASE)
-_STORAGE_CARD = bytes.fromhex("804F0CA000000306")
-_CLASSIC_NAMES = {0x0001, 0x0002, 0x0026, *range(0x0036, 0x003A)}
-"""Card names of PC/SC part 3 that speak another protocol than a Type 2 tag."""
+_MODULE_SLOT = re.compile(r"\b(P?SAM\d*|ICC|Contact)\b", re.IGNORECASE)
+_CONTACTLESS = re.compile(r"\b(PICC|\w*CL|Contactless)\b", re.IGNORECASE)
+
+_ESCAPE_FUNCTIONS = (1, 3500)
+"""What SCARD_CTL_CODE is made of: libccid's number, and that of acsccid and of Windows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +55,49 @@ class _Presence:
         return self.event_state >> 16
 
 
-@dataclass(frozen=True, slots=True)
 class _Connection:
-    """A card that is connected, and the protocol that was agreed with it: T=0 or T=1."""
+    """A card that is connected, exclusively, and how to speak to its reader."""
 
-    handle: int
-    protocol: int
+    def __init__(self, handle: int, protocol: int) -> None:
+        self._handle = handle
+        self._protocol = protocol
+
+    @property
+    def is_t0(self) -> bool:
+        """Whether T=0 was agreed with the card, and not T=1."""
+        return bool(self._protocol == scard.SCARD_PROTOCOL_T0)
+
+    def atr(self) -> bytes:
+        """What the reader made up about the card."""
+        result, _, _, _, atr = scard.SCardStatus(self._handle)
+        _check_connection(result)
+        return bytes(atr)
+
+    def transmit(self, apdu: bytes) -> bytes:
+        """An APDU to the reader or the card, its whole answer back."""
+        header = scard.SCARD_PCI_T0 if self.is_t0 else scard.SCARD_PCI_T1
+        result, raw = scard.SCardTransmit(self._handle, header, list(apdu))
+        _check_connection(result)
+        return bytes(raw)
+
+    def control(self, escape: bytes) -> bytes:
+        """An escape command to the reader; empty if the driver or the reader does not take it."""
+        return _control(self._handle, escape)
+
+    def restart(self) -> None:
+        """Take power from the card and connect to it anew."""
+        result, protocol = scard.SCardReconnect(
+            self._handle, scard.SCARD_SHARE_EXCLUSIVE, _protocols(), scard.SCARD_UNPOWER_CARD
+        )
+        _check_connection(result)
+        self._protocol = protocol
 
     def end(self) -> None:
-        scard.SCardDisconnect(self.handle, scard.SCARD_UNPOWER_CARD)
+        """Let go of the card, without power."""
+        scard.SCardDisconnect(self._handle, scard.SCARD_UNPOWER_CARD)
+
+
+_Signaller = Callable[[PcscLink, _Connection, bool], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,190 +107,6 @@ class _Handled:
     epoch: int
     events: int
     uid: bytes
-
-
-class PcscLink:
-    """A card in the hands of the desk.
-
-    `raw` says whether every frame goes through as it is. Without, the reader passes on READ
-    (30) and WRITE (A2) only, and hides whether a card refused or was silent: then the answer
-    is empty in both cases.
-    """
-
-    def __init__(self, connection: _Connection, reader: str, *, raw: bool | None) -> None:
-        self._connection = connection
-        self._reader = reader
-        self._has_session = False
-        self.is_lost = False
-        self.exchanges = 0
-        """Frames sent so far, those left out that find out about the reader."""
-        self.field_restarts = 0
-        """Field restarts so far."""
-        self._uid = b""
-        self._atr = self._ask_atr()
-        self._uid = self._uid_at_first()
-        found = self._find_raw_path() if raw is None else raw
-        self.raw = bool(found)
-        self.shows_raw = found is not None
-        """Whether this card was fit to show if the reader has a raw path."""
-
-    @property
-    def seen(self) -> Sighting:
-        """What the reader made up about the card (PC/SC part 3)."""
-        return Sighting(atr=self._atr)
-
-    @property
-    def first_uid(self) -> bytes:
-        """The UID the card came with; empty if the reader does not tell."""
-        return self._uid
-
-    @property
-    def _is_type_2(self) -> bool:
-        """Whether the ATR leaves it possible that this is a Type 2 tag."""
-        at = self._atr.find(_STORAGE_CARD)
-        name = self._atr[at + 9 : at + 11]
-        return at >= 0 and int.from_bytes(name) not in _CLASSIC_NAMES
-
-    def uid(self) -> bytes:
-        """The UID in air order, asked anew.
-
-        :raises CardRefused: the reader does not tell the UID of this card
-        """
-        now = self._ask_uid()
-        if self._uid and now != self._uid:
-            raise self._lose(other_card(self._uid, now, self._reader))
-        return now
-
-    def transceive(self, command: Exchange) -> bytes:
-        """One command to the card, its answer back; empty when it stayed silent.
-
-        :raises CardRefused: the reader cannot pass on this frame (only without `raw`)
-        """
-        if not isinstance(command, bytes):
-            raise NotImplementedError
-        frame = bytes(command)
-        if self.raw:
-            answer = self._exchange(frame)
-        elif len(frame) == 2 and frame[0] == 0x30:
-            answer = self._read(frame[1])
-        elif len(frame) == 6 and frame[0] == 0xA2:
-            answer = self._write(frame[1], frame[2:])
-        else:
-            raise CardRefused(
-                f"reader {self._reader} does not pass on command {frame[:1].hex().upper()}",
-                hint="use a reader with a transparent session (PC/SC part 3), as the ACS ACR1552U",
-            )
-        self.exchanges += 1
-        return answer
-
-    def restart_field(self) -> bytes:
-        """Take power from the card and give it back; the UID it is selected with then."""
-        self._check_not_lost()
-        self._end_session()
-        self.field_restarts += 1
-        handle = self._connection.handle
-        result, protocol = scard.SCardReconnect(
-            handle, scard.SCARD_SHARE_EXCLUSIVE, _protocols(), scard.SCARD_UNPOWER_CARD
-        )
-        self._check(result)
-        self._connection = _Connection(handle, protocol)
-        return self.uid()
-
-    def release(self) -> None:
-        """Let go of the card, without power. From now on it is lost."""
-        if not self.is_lost:
-            with suppress(CardLost):
-                self._end_session()
-        self.is_lost = True
-        self._connection.end()
-
-    def _ask_atr(self) -> bytes:
-        result, _, _, _, atr = scard.SCardStatus(self._connection.handle)
-        self._check(result)
-        return bytes(atr)
-
-    def _uid_at_first(self) -> bytes:
-        try:
-            return self._ask_uid()
-        except CardRefused:
-            return b""
-
-    def _ask_uid(self) -> bytes:
-        response = self._transmit(pseudo_apdu.GET_UID)
-        if not response.is_done and self._has_session:
-            # Some readers answer nothing but the session while there is one.
-            self._end_session()
-            response = self._transmit(pseudo_apdu.GET_UID)
-        if not response.is_done:
-            raise CardRefused(
-                f"reader {self._reader} tells no UID for this card ({response.words})",
-                hint="take another card: one that charging stations can read",
-            )
-        return response.data
-
-    def _find_raw_path(self) -> bool | None:
-        """Try the transparent session, and believe it only if both ways read the same.
-
-        None if the card is not a Type 2 tag that can be read both ways.
-        """
-        if not self._is_type_2:
-            return None
-        through_session = self._exchange(pseudo_apdu.READ_FIRST_PAGES)
-        self._end_session()
-        plain = self._read(0)
-        return through_session == plain if plain else None
-
-    def _has_begun_session(self) -> bool:
-        """Whether there is a session in which the card can be spoken to."""
-        if not self._has_session and self._is_accepted(pseudo_apdu.START_SESSION):
-            self._has_session = True
-            if not self._is_accepted(pseudo_apdu.TO_ISO_14443_A_3):
-                self._end_session()
-        return self._has_session
-
-    def _is_accepted(self, apdu: bytes) -> bool:
-        return pseudo_apdu.is_accepted(self._transmit(apdu))
-
-    def _end_session(self) -> None:
-        if self._has_session:
-            self._has_session = False
-            self._transmit(pseudo_apdu.END_SESSION)
-
-    def _exchange(self, frame: bytes) -> bytes:
-        if not self._has_begun_session():
-            return b""
-        return pseudo_apdu.answer_of_card(self._transmit(pseudo_apdu.exchange(frame)))
-
-    def _read(self, page: int) -> bytes:
-        response = self._transmit(pseudo_apdu.read_pages(page))
-        return response.data if response.is_done else b""
-
-    def _write(self, page: int, content: bytes) -> bytes:
-        return b"\x0a" if self._transmit(pseudo_apdu.write_page(page, content)).is_done else b""
-
-    def _transmit(self, apdu: bytes) -> pseudo_apdu.Response:
-        self._check_not_lost()
-        connection = self._connection
-        is_t0 = connection.protocol == scard.SCARD_PROTOCOL_T0
-        header = scard.SCARD_PCI_T0 if is_t0 else scard.SCARD_PCI_T1
-        result, raw = scard.SCardTransmit(connection.handle, header, list(apdu))
-        self._check(result)
-        response = pseudo_apdu.parse_response(bytes(raw))
-        if response is None:
-            raise self._lose(card_left(self._uid, self._reader, "an answer broke off"))
-        return response
-
-    def _check_not_lost(self) -> None:
-        if self.is_lost:
-            raise card_left(self._uid, self._reader)
-
-    def _check(self, result: int) -> None:
-        if result != scard.SCARD_S_SUCCESS:
-            raise self._lose(card_left(self._uid, self._reader, _words(result)))
-
-    def _lose(self, error: CardLost) -> CardLost:
-        self.is_lost = True
-        return error
 
 
 class PcscReader:
@@ -275,7 +121,9 @@ class PcscReader:
         self._pause_s = 0.0
         self._handled: _Handled | None = None
         self._link: PcscLink | None = None
-        self._raw: bool | None = None
+        self._connection: _Connection | None = None
+        self._habits = ReaderHabits()
+        self._signaller: _Signaller | None = None
 
     @property
     def uri(self) -> str:
@@ -305,6 +153,17 @@ class PcscReader:
         """Let go of card and reader."""
         self._give_back()
         self._disconnect()
+
+    def signal(self, *, ok: bool) -> None:
+        """Green and one beep, or red and two, if the reader has them. Never raises."""
+        link, connection = self._link, self._connection
+        if link is None or connection is None:
+            return
+        if self._signaller is None:
+            if link.is_lost:
+                return
+            self._signaller = _signaller_of(link, connection)
+        self._signaller(link, connection, ok)
 
     def _watch(self, stop: Callable[[], bool]) -> _Presence | None:
         """Wait for something to happen, a moment at most; None while pcscd or the reader is away."""
@@ -352,16 +211,15 @@ class PcscReader:
         if connection is None:
             return None
         try:
-            link = PcscLink(connection, self._name, raw=self._raw)
+            link = PcscLink(connection, self._name, self._habits)
         except CardLost:
             connection.end()
             return None
-        if link.shows_raw:
-            self._raw = link.raw
         before, self._handled = self._handled, _Handled(self._epoch, self._events(), link.first_uid)
         if before is not None and before.epoch != self._epoch and before.uid == link.first_uid:
             link.release()
             return None
+        self._connection = connection
         return link
 
     def _events(self) -> int:
@@ -390,6 +248,7 @@ class PcscReader:
 
     def _give_back(self) -> None:
         link, self._link = self._link, None
+        self._connection = None
         if link is None:
             return
         if link.is_lost:
@@ -444,11 +303,59 @@ def pcsc_readers() -> list[ReaderInfo]:
     if result == scard.SCARD_E_NO_READERS_AVAILABLE:
         return []
     _check_service(result)
-    return [ReaderInfo(f"{SCHEME}:{name}", name, _why_not_for_cards(name)) for name in names]
+    return [ReaderInfo(f"{SCHEME}:{name}", name, _why_not_for_cards(name, names)) for name in names]
 
 
-def _why_not_for_cards(name: str) -> str | None:
-    return "a slot for chip modules: no card is tapped here" if _NOT_FOR_CARDS.search(name) else None
+def readers_in_use() -> list[str]:
+    """Readers whose card another program holds right now; empty if PC/SC cannot be used."""
+    if scard is None:
+        return []
+    result, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
+    if result != scard.SCARD_S_SUCCESS:
+        return []
+    try:
+        result, names = scard.SCardListReaders(context, [])
+        if result != scard.SCARD_S_SUCCESS or not names:
+            return []
+        unaware = [(name, scard.SCARD_STATE_UNAWARE) for name in names]
+        result, states = scard.SCardGetStatusChange(context, 0, unaware)
+    finally:
+        scard.SCardReleaseContext(context)
+    held = scard.SCARD_STATE_INUSE | scard.SCARD_STATE_EXCLUSIVE
+    return [state[0] for state in states if result == scard.SCARD_S_SUCCESS and state[1] & held]
+
+
+def escape_answer(name: str, escape: bytes) -> bytes:
+    """What a reader answers to an escape command, with or without a card; empty if it does not."""
+    if scard is None:
+        return b""
+    result, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
+    if result != scard.SCARD_S_SUCCESS:
+        return b""
+    try:
+        result, handle, _ = scard.SCardConnect(context, name, scard.SCARD_SHARE_DIRECT, 0)
+        if result != scard.SCARD_S_SUCCESS:
+            return b""
+        answer = _control(handle, escape)
+        scard.SCardDisconnect(handle, scard.SCARD_LEAVE_CARD)
+        return answer
+    finally:
+        scard.SCardReleaseContext(context)
+
+
+def _why_not_for_cards(name: str, names: list[str]) -> str | None:
+    """A device with several slots says which one is contactless; a slot that says it is not, is not."""
+    has_contactless_brother = any(
+        _CONTACTLESS.search(other) and _device_of(other) == _device_of(name) for other in names
+    )
+    if _MODULE_SLOT.search(name) or (has_contactless_brother and not _CONTACTLESS.search(name)):
+        return "a slot for chip modules: no card is tapped here"
+    return None
+
+
+def _device_of(name: str) -> str:
+    """What the slots of one device have in common: the name before the bracket, or before the numbers."""
+    return re.split(r" \[| \d\d \d\d", name)[0].strip()
 
 
 def _check_service(result: int) -> None:
@@ -468,6 +375,29 @@ def _check_service(result: int) -> None:
         f"the PC/SC service pcscd does not answer ({_words(result)})",
         hint="sudo systemctl enable --now pcscd.socket" if has_systemd else "sudo pcscd",
     )
+
+
+def _signaller_of(link: PcscLink, connection: _Connection) -> _Signaller:
+    """How this reader shows anything: found by what it answers."""
+    if link.is_acr122u():
+        return lambda link, _connection, ok: signal_acr122u(link.ask_reader, ok=ok)
+    if answers_escape(connection.control(ESCAPE_FIRMWARE)):
+        return lambda _link, connection, ok: signal_by_escape(connection.control, ok=ok)
+    return lambda _link, _connection, _ok: None
+
+
+def _control(handle: int, escape: bytes) -> bytes:
+    """Try the code of libccid, then that of ACS's and Windows' drivers."""
+    for function in _ESCAPE_FUNCTIONS:
+        result, answer = scard.SCardControl(handle, scard.SCARD_CTL_CODE(function), list(escape))
+        if result == scard.SCARD_S_SUCCESS and answer:
+            return bytes(answer)
+    return b""
+
+
+def _check_connection(result: int) -> None:
+    if result != scard.SCARD_S_SUCCESS:
+        raise ConnectionBroken(_words(result))
 
 
 def _protocols() -> int:

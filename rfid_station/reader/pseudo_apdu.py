@@ -1,6 +1,7 @@
 """What a contactless PC/SC reader is told, and what its answers mean. Bytes to bytes, no reader needed.
 
-PC/SC part 3, 3.2.2 (pseudo-APDUs of class FF) and its supplement (transparent session, FF C2).
+PC/SC part 3, 3.2.2 (pseudo-APDUs of class FF) and its supplement (transparent session, FF C2); for the
+PN532 inside an ACR122U the ACR122U API 2.04, 5.4, and the PN532 user manual, 7.3.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ GET_UID = bytes.fromhex("FFCA000000")
 START_SESSION = bytes.fromhex("FFC20000028100")
 END_SESSION = bytes.fromhex("FFC20000028200")
 TO_ISO_14443_A_3 = bytes.fromhex("FFC20002048F020003")
+
+ASK_ACR122U = bytes.fromhex("FF00480000")
+"""Firmware version of an ACR122U: plain text without a status word (API 2.04, 6.1). Harmless elsewhere."""
 
 READ_FIRST_PAGES = bytes.fromhex("3000")
 """READ of page 0, the frame that shows whether a raw path works."""
@@ -39,6 +43,10 @@ _MEANINGS = {
     0x6E00: "the reader does not know this class of commands",
 }
 
+ACR122U_NAME = b"ACR122U"
+
+_PN532_QUESTION, _PN532_ANSWER = 0xD4, 0xD5
+_PN532_WORKED = 0x00
 
 _FRAME = b"\x95"
 _STATUS, _VALID_BITS, _RF_STATUS, _ANSWER = "C0", "92", "96", "97"
@@ -80,6 +88,54 @@ def read_pages(page: int) -> bytes:
 def write_page(page: int, content: bytes) -> bytes:
     """Write one page of four bytes."""
     return bytes([0xFF, 0xD6, 0x00, page, 0x04]) + content
+
+
+def read_block(block: int) -> bytes:
+    """Read a MIFARE Classic block of 16 bytes."""
+    return bytes([0xFF, 0xB0, 0x00, block, 0x10])
+
+
+def write_block(block: int, data: bytes) -> bytes:
+    """Write a MIFARE Classic block of 16 bytes."""
+    return bytes([0xFF, 0xD6, 0x00, block, len(data)]) + data
+
+
+def load_key(structure: int, slot: int, key: bytes) -> bytes:
+    """Put a key into a slot of the reader: structure 00 forgets it without power, 20 keeps it."""
+    return bytes([0xFF, 0x82, structure, slot, len(key)]) + key
+
+
+def authenticate(block: int, slot: int, *, is_key_b: bool) -> bytes:
+    """Log in to the sector of a block with the key in a slot."""
+    return bytes([0xFF, 0x86, 0x00, 0x00, 0x05, 0x01, 0x00, block, 0x61 if is_key_b else 0x60, slot])
+
+
+def authenticate_formerly(block: int, slot: int, *, is_key_b: bool) -> bytes:
+    """The same in the form of PC/SC 2.01, which some readers know only."""
+    return bytes([0xFF, 0x88, 0x00, block, 0x61 if is_key_b else 0x60, slot])
+
+
+def to_pn532(command: int, data: bytes) -> bytes:
+    """Hand a command to the PN532 inside an ACR122U.
+
+    Only for a reader that answered `ASK_ACR122U`: others write keys with these bytes.
+    """
+    return bytes([0xFF, 0x00, 0x00, 0x00, 2 + len(data), _PN532_QUESTION, command]) + data
+
+
+def answer_of_pn532(command: int, raw: bytes) -> bytes | None:
+    """What the PN532 answered to that command; None if it did not."""
+    if not raw.endswith(b"\x90\x00") or raw[:2] != bytes([_PN532_ANSWER, command + 1]):
+        return None
+    return raw[2:-2]
+
+
+def answer_through_pn532(command: int, raw: bytes) -> bytes | None:
+    """What the card answered to InCommunicateThru or InDataExchange; None if the status byte is an error."""
+    answer = answer_of_pn532(command, raw)
+    if not answer or answer[0] & 0x3F != _PN532_WORKED:
+        return None
+    return answer[1:]
 
 
 def exchange(frame: bytes) -> bytes:

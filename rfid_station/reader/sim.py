@@ -13,6 +13,7 @@
 | `tear=K[:MODE[:MASK]]` | at its K-th exchange the first card is pulled away, then it comes again unhurt |
 | `kill=K[:MODE[:MASK]]` | at its K-th exchange this process kills itself with SIGKILL |
 | `fault=NAME` | what is wrong with the first card: see `simulator.faults.Fault` |
+| `seen=nfc` | the reader tells SAK, ATQA and ATS as an NFC reader does, not the ATR of a PC/SC one |
 
 Exchanges are frames and field restarts, counted from 1. MODE is `before`, `erased`, `partial`
 or `after` (see `simulator.card.TornMode`); `tear` takes `erased` and `kill` takes `before` if it
@@ -31,20 +32,30 @@ from typing import Any
 from urllib.parse import unquote
 
 from rfid_station.chip.exchange import Apdu, CardLink, Exchange, ReadBlock, SectorLogin, WriteBlock
-from rfid_station.chip.sighting import Sighting
+from rfid_station.chip.sighting import Sighting, Standard
 from rfid_station.errors import CardRefused, WrongCall
 from rfid_station.reader.loss import card_left, other_card
 from rfid_station.simulator.atr import contactless_atr
 from rfid_station.simulator.card import Tear, TornMode, VirtualCard
 from rfid_station.simulator.chips import CHIPS, is_blank, uid_size
 from rfid_station.simulator.deck import Deck, open_deck
-from rfid_station.simulator.faults import Fault, can_have, prepare
+from rfid_station.simulator.faults import Fault, can_have, chip_with, prepare
 from rfid_station.simulator.field import CardGone, Field, Mishap
 from rfid_station.simulator.strike import Strike, parse_strike, whole_number
 
 SCHEME = "sim"
 _WAIT_S = 0.05
-_VANISHING = Mishap(3, Tear(TornMode.BEFORE), leaves=True)
+_SLOW_S = 0.2
+_FAULT_AT = 3
+"""The exchange at which a card vanishes or is swapped: the first after GET_VERSION and one look around."""
+_VANISHING = Mishap(_FAULT_AT, Tear(TornMode.BEFORE), leaves=True)
+_BLOCK_SIZE = 16
+_STANDARDS = {
+    "A": Standard.TYPE_A,
+    "B": Standard.TYPE_B,
+    "F": Standard.FELICA,
+    "V": Standard.VICINITY,
+}
 
 
 class End(StrEnum):
@@ -52,6 +63,13 @@ class End(StrEnum):
 
     STOP = "stop"
     WAIT = "wait"
+
+
+class Seen(StrEnum):
+    """What kind of reader it is, by what it tells about a card that it selected."""
+
+    PCSC = "pcsc"
+    NFC = "nfc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +86,20 @@ class SimOptions:
     tear: Strike | None = None
     kill: Strike | None = None
     fault: Fault | None = None
+    seen: Seen = Seen.PCSC
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """How the reader looks at a card, and what happens around it."""
+
+    seen: Seen = Seen.PCSC
+    has_neighbour: bool = False
+    """Whether another card lies there too."""
+    swap: Callable[[], VirtualCard] | None = None
+    """Where the card comes from that takes the place of the first."""
+    pause_s: float = 0.0
+    """How long each exchange takes."""
 
 
 class SimLink:
@@ -76,16 +108,24 @@ class SimLink:
     raw = True
     """Every frame goes through as it is."""
 
-    def __init__(self, field: Field, reader: str, *, has_neighbour: bool = False) -> None:
+    def __init__(self, field: Field, reader: str, scene: Scene | None = None) -> None:
         self._field = field
         self._reader = reader
-        self._has_neighbour = has_neighbour
+        self._scene = scene or Scene()
         self._uid = field.select()
+        self.swapped_out: VirtualCard | None = None
+        """The card that this link began with, once another has taken its place."""
 
     @property
     def seen(self) -> Sighting:
-        """What a PC/SC reader would say about this card."""
-        return Sighting(atr=contactless_atr(self._field.card))
+        """What a reader would say about this card."""
+        card = self._field.card
+        if self._scene.seen is Seen.PCSC:
+            return Sighting(atr=contactless_atr(card))
+        standard = _STANDARDS[card.standard]
+        if standard is not Standard.TYPE_A:
+            return Sighting(standard)
+        return Sighting(standard, sak=card.sak, atqa=card.atqa, ats=card.ats)
 
     @property
     def card(self) -> VirtualCard:
@@ -114,17 +154,19 @@ class SimLink:
 
     def transceive(self, command: Exchange) -> bytes:
         """One command to the card, its answer back; empty when it stayed silent."""
-        self._check_there()
+        self._begin_exchange()
         try:
             if isinstance(command, Apdu):
                 return self._field.apdu(command.command)
-            return self._field.exchange(self._frame(command))
+            answer = self._field.exchange(self._frame(command))
         except CardGone:
             raise card_left(self._uid, self._reader) from None
+        # A reader keeps the NAK of a MIFARE Classic to itself.
+        return b"" if isinstance(command, ReadBlock) and len(answer) != _BLOCK_SIZE else answer
 
     def restart_field(self) -> bytes:
         """Take power from the card and give it back; the UID it is selected with then."""
-        self._check_there()
+        self._begin_exchange()
         try:
             self._field.restart()
         except CardGone:
@@ -134,6 +176,19 @@ class SimLink:
     def release(self) -> None:
         """Lift the card: from now on it is lost."""
         self._field.take_away()
+
+    def _begin_exchange(self) -> None:
+        if self._scene.pause_s:
+            time.sleep(self._scene.pause_s)
+        if self._scene.swap is not None and self.swapped_out is None and _exchanges(self) == _FAULT_AT - 1:
+            self._swap(self._scene.swap())
+        self._check_there()
+
+    def _swap(self, other: VirtualCard) -> None:
+        self.swapped_out = self._field.card
+        self._field.switch_off()
+        self._field.card = other
+        self._field.select()
 
     def _frame(self, command: bytes | SectorLogin | ReadBlock | WriteBlock) -> bytes:
         """What is handed to a reader's chip with Crypto1 inside (PN532 user manual, 7.3.8)."""
@@ -149,7 +204,7 @@ class SimLink:
 
     def _check_there(self) -> None:
         """Let only the one card pass that this link began with."""
-        if self._has_neighbour:
+        if self._scene.has_neighbour:
             raise CardRefused(
                 f"two cards lie on reader {self._reader}", hint="take both off and lay one card on it"
             )
@@ -169,7 +224,7 @@ class SimReader:
         self._left = options.count
         self._is_first = True
         self._link: SimLink | None = None
-        self._comes_again: VirtualCard | None = None
+        self._come_again: list[VirtualCard] = []
         self._earlier_exchanges = 0
 
     @property
@@ -207,9 +262,8 @@ class SimReader:
         self._put_aside()
 
     def _lay_next(self) -> SimLink | None:
-        if self._comes_again is not None:
-            card, self._comes_again = self._comes_again, None
-            return self._lay(card, self._killing())
+        if self._come_again:
+            return self._lay(self._come_again.pop(0), self._killing())
         if self._left == 0:
             return None
         self._left -= 1
@@ -226,20 +280,25 @@ class SimReader:
             prepare(card, fault, is_torn=self._options.tear is not None)
             self._deck.save()
         if fault in (Fault.TWO_CARDS, Fault.DUPLICATE):
-            self._comes_again = card
+            self._come_again.append(card)
         mishap = _VANISHING if fault is Fault.VANISH else self._tearing() or self._killing()
-        return self._lay(card, mishap, has_neighbour=fault is Fault.TWO_CARDS)
+        return self._lay(card, mishap, fault)
 
     def _take_first(self) -> VirtualCard:
         options = self._options
         if options.start is not None:
             return self._deck.take_again(options.start)
-        chip = "random" if options.fault is Fault.RANDOM_UID else options.chip
-        return self._deck.take(chip, options.uid)
+        return self._deck.take(chip_with(options.chip, options.fault), options.uid)
 
-    def _lay(self, card: VirtualCard, mishap: Mishap | None, *, has_neighbour: bool = False) -> SimLink:
+    def _lay(self, card: VirtualCard, mishap: Mishap | None, fault: Fault | None = None) -> SimLink:
         field = Field(card, mishap=mishap, changed=self._deck.save)
-        return SimLink(field, self._uri.partition("?")[0], has_neighbour=has_neighbour)
+        scene = Scene(
+            self._options.seen,
+            has_neighbour=fault is Fault.TWO_CARDS,
+            swap=(lambda: self._deck.take_new(card.chip)) if fault is Fault.SWAP else None,
+            pause_s=_SLOW_S if fault is Fault.SLOW else 0.0,
+        )
+        return SimLink(field, self._uri.partition("?")[0], scene)
 
     def _tearing(self) -> Mishap | None:
         strike = self._options.tear
@@ -258,7 +317,10 @@ class SimReader:
             return
         self._earlier_exchanges += _exchanges(link)
         if link.was_torn_away and self._options.fault is not Fault.VANISH:
-            self._comes_again = link.card
+            self._come_again.append(link.card)
+        elif link.swapped_out is not None:
+            self._come_again += [link.card, link.swapped_out]
+            link.release()
         else:
             link.release()
             self._deck.put_aside(link.card)
@@ -332,5 +394,6 @@ _OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
     "tear": (_strike(TornMode.ERASED), f"7, or 7:MODE with MODE one of {_MODES}"),
     "kill": (_strike(TornMode.BEFORE), f"7, or 7:MODE with MODE one of {_MODES}"),
     "fault": (Fault, "|".join(Fault)),
+    "seen": (Seen, "|".join(Seen)),
 }
 """How each option is read, and how it is written."""

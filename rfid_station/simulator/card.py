@@ -117,3 +117,5 @@ class ChipMaker:
 
     make: Callable[[str, bytes], VirtualCard]
     uid_size: int = 7
+    manufacturer: int = 0x04
+    """The first byte of its UID (ISO/IEC 7816-6): NXP, unless it is a clone."""

@@ -17,6 +17,11 @@ def uid_size(chip: str) -> int:
     return _CHIPS[chip].uid_size
 
 
+def manufacturer(chip: str) -> int:
+    """The first byte of a chip's UID."""
+    return _CHIPS[chip].manufacturer
+
+
 def new_card(chip: str, uid: bytes) -> VirtualCard:
     """A card as the maker delivers it. `random` takes a UID too: the hidden one."""
     return _CHIPS[chip].make(chip, uid)

@@ -17,9 +17,7 @@ from typing import Any
 
 from rfid_station.errors import WrongCall
 from rfid_station.simulator.card import VirtualCard
-from rfid_station.simulator.chips import card_from, new_card, uid_size
-
-_NXP = 0x04
+from rfid_station.simulator.chips import card_from, manufacturer, new_card, uid_size
 
 
 class Mark(StrEnum):
@@ -55,6 +53,10 @@ class Deck:
         A given `uid` is for a new blank only.
         """
         return self._lay_down(self._find(Mark.IN_HAND) or self._find(Mark.WAITING) or self._add(chip, uid))
+
+    def take_new(self, chip: str) -> VirtualCard:
+        """Lay a new blank on the reader, whatever else is in hand."""
+        return self._lay_down(self._add(chip, None))
 
     def take_again(self, number: int) -> VirtualCard:
         """Lay card `number` (from 0) on the reader, whatever became of it before.
@@ -122,7 +124,7 @@ def blank_uid(chip: str, seed: int, number: int) -> bytes:
     """A UID as NXP gives them out: 04, six more bytes that tell nothing (or a NUID of four)."""
     size = uid_size(chip)
     drawn = bytearray(hashlib.sha256(f"{chip}/{seed}/{number}".encode()).digest()[:size])
-    drawn[0] = _NXP
+    drawn[0] = manufacturer(chip)
     if size == 7:
         # 88 here would announce a third cascade level; NXP's last byte is 80 or a little above.
         drawn[3] &= 0x7F

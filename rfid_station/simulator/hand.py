@@ -1,4 +1,4 @@
-"""The hand that lays virtual cards on a virtual PC/SC reader, in a process of its own.
+"""The hand that lays virtual cards on a virtual reader: one in a process of its own, or that of `simulate`.
 
     python -m rfid_station.simulator.hand --port 35963 --deck cards.json
 
@@ -22,40 +22,78 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from rfid_station.errors import StationError
-from rfid_station.simulator.card import TornMode, VirtualCard
-from rfid_station.simulator.chips import CHIPS
-from rfid_station.simulator.deck import Deck, open_deck
-from rfid_station.simulator.field import Mishap
+from rfid_station.simulator.card import Tear, TornMode, VirtualCard
+from rfid_station.simulator.chips import CHIPS, is_blank, new_card
+from rfid_station.simulator.deck import Deck, blank_uid, open_deck
+from rfid_station.simulator.faults import Fault, chip_with, prepare
+from rfid_station.simulator.field import Field, Mishap
 from rfid_station.simulator.pcsc_reader import DEFAULT_PORT, VirtualPcscReader
+from rfid_station.simulator.reader_models import DEFAULT_MODEL, MODELS
 from rfid_station.simulator.strike import parse_strike, positive
+from rfid_station.simulator.troubled_field import Trouble, TroubledField
+
+_FAULT_AT = 3
+_VANISHING = Mishap(_FAULT_AT, Tear(TornMode.BEFORE), leaves=True)
+_SLOW_S = 0.2
+_OTHER_CARD = 1_000_000
+"""Far behind all cards of a pile."""
+
+
+class VirtualReader(Protocol):
+    """What a hand needs of a virtual reader, whatever it is connected to."""
+
+    @property
+    def field(self) -> Field | None:
+        """The card on the reader, with its counters; None without one."""
+
+    def lay(self, field: Field) -> Field:
+        """Lay a card on the reader, in place of one that may lie there."""
+
+    def remove(self) -> None:
+        """Take the card away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pile:
+    """Where cards come from: the deck, what new blanks are, and what is wrong with the first."""
+
+    deck: Deck
+    chip: str
+    uid: bytes | None = None
+    fault: Fault | None = None
 
 
 class Hand:
     """A hand, a pile and a reader."""
 
-    def __init__(self, deck: Deck, chip: str, reader: VirtualPcscReader) -> None:
-        self._deck = deck
-        self._chip = chip
+    def __init__(self, pile: Pile, reader: VirtualReader) -> None:
+        self._pile = pile
         self._reader = reader
         self._card: VirtualCard | None = None
+        self._has_laid = False
+        self._trouble = Trouble()
 
     def lay_next(self, mishap: Mishap | None = None) -> str:
         """Put the card on the reader aside and lay the next one there."""
-        if self._card is not None:
-            self._reader.remove()
-            self._deck.put_aside(self._card)
-        self._card = self._deck.take(self._chip)
+        self._put_aside()
+        if not self._has_laid:
+            self._has_laid = True
+            return self._lay_first(mishap)
+        self._card = self._pile.deck.take(self._pile.chip)
         return self.lay_again(mishap)
 
     def lay_again(self, mishap: Mishap | None = None) -> str:
         """Lay the card in hand on the reader, after lifting it."""
         if self._card is None:
             return self.lay_next(mishap)
-        self._reader.insert(self._card, mishap=mishap, changed=self._deck.save)
+        trouble, self._trouble = self._trouble, Trouble()
+        self._reader.lay(TroubledField(self._card, trouble, mishap=mishap, changed=self._pile.deck.save))
         return f"laid {self._card.uid.hex().upper()}"
 
     def lift(self) -> str:
@@ -80,8 +118,53 @@ class Hand:
             return self.count()
         if word not in ("next", "again") or len(rest) > 1:
             raise ValueError(line)
-        mishap = parse_mishap(rest[0], self._deck.seed) if rest else None
+        mishap = parse_mishap(rest[0], self._pile.deck.seed) if rest else None
         return self.lay_next(mishap) if word == "next" else self.lay_again(mishap)
+
+    def obey_lines(self, lines: Iterable[str], say: Callable[[str], None]) -> None:
+        """Do what line after line says, until there are no more."""
+        for line in filter(None, map(str.strip, lines)):
+            try:
+                say(self.obey(line))
+            except ValueError:
+                say(f"unknown: {line}")
+
+    def lay_by_itself(self, count: int, released: threading.Event, say: Callable[[str], None]) -> None:
+        """Lay so many cards, each as soon as the program on the other side is through with the one before."""
+        for number in range(count):
+            comes_twice = number == 0 and self._pile.fault is Fault.DUPLICATE
+            for lay in (self.lay_next, self.lay_again) if comes_twice else (self.lay_next,):
+                released.clear()
+                say(lay())
+                released.wait()
+        self._put_aside()
+
+    def _put_aside(self) -> None:
+        if self._card is not None:
+            self._reader.remove()
+            self._pile.deck.put_aside(self._card)
+
+    def _lay_first(self, mishap: Mishap | None) -> str:
+        """Lay the one card that a fault is meant for."""
+        pile, fault = self._pile, self._pile.fault
+        self._card = pile.deck.take(chip_with(pile.chip, fault), pile.uid)
+        if fault is not None and is_blank(self._card):
+            prepare(self._card, fault)
+            pile.deck.save()
+            self._trouble = self._trouble_of(fault)
+            mishap = _VANISHING if fault is Fault.VANISH else mishap
+        return self.lay_again(mishap)
+
+    def _trouble_of(self, fault: Fault) -> Trouble:
+        """What the hand does to the card, and not the maker of the chip."""
+        if fault is Fault.SLOW:
+            return Trouble(pause_s=_SLOW_S)
+        if fault is Fault.SWAP:
+            chip = self._pile.chip
+            return Trouble(
+                swap_at=_FAULT_AT, other=new_card(chip, blank_uid(chip, self._pile.deck.seed, _OTHER_CARD))
+            )
+        return Trouble()
 
 
 def parse_mishap(text: str, seed: int) -> Mishap:
@@ -109,29 +192,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}\n\nhint: {error.hint}", file=sys.stderr)  # noqa: T201
         return int(error.exit_code)
     released = threading.Event()
-    with VirtualPcscReader(options.port, transparent=not options.plain, on_released=released.set) as reader:
-        hand = Hand(deck, options.chip, reader)
+    model = MODELS["plain"] if options.plain else DEFAULT_MODEL
+    with VirtualPcscReader(options.port, model=model, on_released=released.set) as reader:
+        hand = Hand(Pile(deck, options.chip), reader)
         if options.hands_free:
-            _lay_by_itself(hand, options.count, released)
+            hand.lay_by_itself(options.count, released, _say)
         else:
-            _obey_lines(hand, sys.stdin)
+            hand.obey_lines(sys.stdin, _say)
     return 0
-
-
-def _obey_lines(hand: Hand, lines: Iterable[str]) -> None:
-    for line in filter(None, map(str.strip, lines)):
-        try:
-            _say(hand.obey(line))
-        except ValueError:
-            _say(f"unknown: {line}")
-
-
-def _lay_by_itself(hand: Hand, count: int, released: threading.Event) -> None:
-    for _ in range(count):
-        released.clear()
-        _say(hand.lay_next())
-        released.wait()
-    hand.lift()
 
 
 def _say(text: str) -> None:

@@ -1,6 +1,6 @@
 """A virtual contactless PC/SC reader: the card's side of the vpcd driver (vsmartcard-vpcd), over loopback.
 
-    python -m rfid_station.simulator.hand --port 35963 --deck cards.json
+    rfid-station simulate pcsc --port 35963 --deck cards.json
 
 While a card lies on the reader there is a connection to vpcd, without one there is none. Every
 message is two bytes of length (big endian) and a body; a body of one byte is a control byte.
@@ -20,6 +20,7 @@ from typing import Self
 from rfid_station.simulator.card import VirtualCard
 from rfid_station.simulator.contactless_reader import ContactlessReader
 from rfid_station.simulator.field import CardGone, Field, Mishap
+from rfid_station.simulator.reader_models import DEFAULT_MODEL, MODELS, ReaderModel
 
 DEFAULT_PORT = 35963
 _HOST = "127.0.0.1"
@@ -45,12 +46,14 @@ class VirtualPcscReader:
         self,
         port: int = DEFAULT_PORT,
         *,
+        model: ReaderModel = DEFAULT_MODEL,
         transparent: bool = True,
         on_released: Callable[[], None] | None = None,
     ) -> None:
         self.port = port
-        self.transparent = transparent
-        """Whether the reader passes frames on as they are. Holds for the cards that come."""
+        self.model = model if transparent else MODELS["plain"]
+        """Which reader it behaves as. Holds for the cards that come."""
+        self._firmware = ContactlessReader(self.model)
         self._on_released = on_released
         self._place: _Place | None = None
         # Another one may have held a card here until now.
@@ -63,6 +66,25 @@ class VirtualPcscReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.remove()
+
+    @property
+    def transparent(self) -> bool:
+        """Whether the reader passes frames on in a session. Without that it is one of the model `plain`."""
+        return self.model.is_transparent
+
+    @transparent.setter
+    def transparent(self, wanted: bool) -> None:
+        self.model = DEFAULT_MODEL if wanted else MODELS["plain"]
+
+    @property
+    def signals(self) -> list[bytes]:
+        """Every LED and buzzer command so far, as the ACR122U has them."""
+        return self._firmware.signals
+
+    @property
+    def overwritten_keys(self) -> list[bytes]:
+        """What was written over a key of the reader by those who took it for an ACR122U."""
+        return self._firmware.overwritten_keys
 
     @property
     def field(self) -> Field | None:
@@ -80,12 +102,15 @@ class VirtualPcscReader:
 
         Only frames count towards a `mishap`, since pcscd powers cards as it likes.
         """
+        return self.lay(Field(card, mishap=mishap, changed=changed))
+
+    def lay(self, field: Field) -> Field:
+        """Lay a card on the reader, with all that happens to it there."""
         self.remove()
-        field = Field(card, mishap=mishap, changed=changed)
-        firmware = ContactlessReader(transparent=self.transparent)
-        firmware.place(field)
+        self._firmware.model = self.model
+        self._firmware.place(field)
         comes_at = self._empty_since + _SWAP_S
-        self._place = _Place(self.port, field, firmware, comes_at, self._on_released)
+        self._place = _Place(self.port, field, self._firmware, comes_at, self._on_released)
         return field
 
     def remove(self) -> None:
@@ -152,6 +177,9 @@ class _Place:
                 answer = self._answer(message)
                 if answer is not None:
                     line.sendall(len(answer).to_bytes(2) + answer)
+                if self.field.is_empty:
+                    # A PN532 inside tells of a timeout first; then the reader sees that the card has gone.
+                    return
         except (CardGone, OSError, EOFError):
             self._firmware.power_off()
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from rfid_station.domain.card import Card, CardState, Driver, Reason
 from rfid_station.domain.contract_id import parse_contract_id
+from rfid_station.domain.key import KeyRef
 from rfid_station.domain.uid import CardUid
 from rfid_station.errors import WrongCall
 from rfid_station.store.tables import IS_LIVING, card, driver
@@ -40,6 +41,8 @@ def card_of(row: Row[Any]) -> Card:
         order_line=row.order_line,
         driver=_driver_of(row),
         changed_at=row.changed_at,
+        plan_digest=row.plan_digest,
+        key=KeyRef(row.key_id, row.key_version) if row.key_id else None,
     )
 
 

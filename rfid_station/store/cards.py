@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Card, CardState, Driver, Reason, check_move
 from rfid_station.domain.contract_id import ContractId
+from rfid_station.domain.key import KeyRef
 from rfid_station.domain.uid import CardUid
 from rfid_station.domain.visual_number import bare
 from rfid_station.errors import Conflict, MoveNotAllowed
@@ -89,21 +90,41 @@ class Cards:
             _note(ledger, reserved, note)
             return reserved
 
-    def begin_encoding(self, card_id: int, plan_digest: str, actor: Actor) -> Card:
-        """Write down that a card is about to be written, and by which plan. Saying it twice changes nothing.
+    def begin_encoding(self, card_id: int, plan_digest: str, actor: Actor, key: KeyRef | None = None) -> Card:
+        """Write down that a card is about to be written, by which plan and with which key.
+
+        From here on the card may carry that key, so it never changes. Saying it twice changes nothing.
 
         :raises MoveNotAllowed: the card is neither reserved nor being encoded
+        :raises Conflict: it was begun with another key
         """
         with booking(self._database, actor) as ledger:
-            row = card_row(ledger.connection, card_id)
-            now = card_of(row)
-            if now.state is CardState.ENCODING and row.plan_digest == plan_digest:
-                return now
-            if now.state is not CardState.ENCODING:
+            now = card_of(card_row(ledger.connection, card_id))
+            if now.state is CardState.ENCODING:
+                _refuse_other_key(now, key)
+                if now.plan_digest == plan_digest:
+                    return now
+            else:
                 check_move(now, CardState.ENCODING, actor.role, None)
-            encoding = _moved(ledger, now, CardState.ENCODING, None, plan_digest=plan_digest)
-            _note(ledger, encoding, {"plan": plan_digest})
-            return encoding
+            columns = {"plan_digest": plan_digest, **_key_columns(key)}
+            encoding = _moved(ledger, now, CardState.ENCODING, None, **columns)
+            _note(ledger, encoding, {"plan": plan_digest} | ({"key": f"{key}"} if key else {}))
+            return replace(encoding, plan_digest=plan_digest, key=key)
+
+    def counted_by_key(self) -> dict[KeyRef, int]:
+        """How many cards, spoiled ones included, may carry keys derived from which master key."""
+        query = select(card.c.key_id, card.c.key_version, func.count()).group_by(
+            card.c.key_id, card.c.key_version
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query.where(card.c.key_id.is_not(None))).all()
+        return {KeyRef(key_id, version): count for key_id, version, count in rows}
+
+    def note_recycled(self, card_id: int, actor: Actor) -> None:
+        """Witness that the chip of a spoiled or retired card was brought back to blank."""
+        with booking(self._database, actor) as ledger:
+            found = card_of(card_row(ledger.connection, card_id))
+            ledger.note("card.recycled", subject_of(found.id), visual_number=found.visual_number)
 
     def register(self, card_id: int, *, token_of: TokenOf, activate: bool, actor: Actor) -> Card:
         """Turn a written card into a token that partners are owed. A second call changes nothing.
@@ -302,7 +323,23 @@ def _refuse_unwritten(unfinished: Card, to: CardState) -> None:
         )
 
 
-def _moved(ledger: Ledger, before: Card, to: CardState, reason: Reason | None, **columns: str) -> Card:
+def _refuse_other_key(begun: Card, key: KeyRef | None) -> None:
+    """Let a card pass that is written with the key it was begun with.
+
+    :raises Conflict: the card may carry a key that would be forgotten
+    """
+    if begun.key is not None and begun.key != key:
+        raise Conflict(
+            f"card {begun.visual_number} was begun with {begun.key}, and is to be written with {key}",
+            hint="spoil it: `rfid-station card spoil`, and take another blank",
+        )
+
+
+def _key_columns(key: KeyRef | None) -> dict[str, str | int]:
+    return {"key_id": key.id, "key_version": key.version} if key else {}
+
+
+def _moved(ledger: Ledger, before: Card, to: CardState, reason: Reason | None, **columns: str | int) -> Card:
     after = replace(before, state=to, reason=reason, changed_at=ledger.at)
     values = {"state": to.value, "reason": reason, "changed_at": ledger.at, **columns}
     ledger.connection.execute(_MOVE, {"card_id": before.id, **values})

@@ -136,6 +136,9 @@ class CardRow(_Row, table=True):
     """Of the plan that the card was, or is to be, written by."""
     created_at: datetime = Field(sa_type=Moment)
     changed_at: datetime = Field(sa_type=Moment)
+    key_id: str | None
+    """Which master key the keys on the card are derived from; the key itself is never here."""
+    key_version: int | None
 
 
 class TokenRow(_Row, table=True):

@@ -11,8 +11,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from command_line import RUNNER, rows, run
 from stations import CLERK, LINES, issue_from
-from typer.testing import CliRunner, Result
 
 from rfid_station import __version__
 from rfid_station.cli.app import app
@@ -21,19 +21,6 @@ from rfid_station.domain.card import Card, CardState
 from rfid_station.errors import ExitCode
 
 ROOT = Path(__file__).parents[2]
-RUNNER = CliRunner()
-
-
-def run(folder: Path, *arguments: str | Path) -> Result:
-    result = RUNNER.invoke(app, ["--station", str(folder), *map(str, arguments)])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
-
-
-def rows(result: Result) -> list[dict[str, object]]:
-    assert result.exit_code == 0, result.output
-    return [json.loads(line) for line in result.stdout.splitlines()]
 
 
 @pytest.fixture
@@ -119,11 +106,7 @@ def test_a_fleet_file_is_made_once(folder: Path) -> None:
 def test_a_dry_run_writes_nothing_and_shows_the_exact_bytes(folder: Path) -> None:
     result = run(folder, "card", "issue", "--dry-run", "--json", "--reader", "sim:ntag213")
     plan = rows(result)
-    assert plan[-1] == {
-        "page": "05",
-        "data": "340325D1",
-        "for": "length: the link is there",
-    }
+    assert plan[-1] == {"step": "page 05 ← 34 03 25 D1  length: the link is there", "irreversible": False}
     assert len(plan) == 11
     assert rows(run(folder, "card", "list", "--json")) == []
 
@@ -131,7 +114,7 @@ def test_a_dry_run_writes_nothing_and_shows_the_exact_bytes(folder: Path) -> Non
 def test_the_plain_profile_reads_and_writes_nothing(folder: Path) -> None:
     result = run(folder, "card", "issue", "--profile", "plain", "--reader", "sim:ntag213")
     assert result.exit_code == 0
-    assert "(0 pages" in result.stderr
+    assert "(0 steps" in result.stderr
     with open_station(folder, CLERK) as station:
         (made,) = station.store.cards.listing()
     assert made.state is CardState.ACTIVE

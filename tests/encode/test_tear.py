@@ -51,7 +51,8 @@ def test_a_fresh_card_is_written_in_the_fewest_exchanges(model: str) -> None:
     plan = tap(field)
     reads = 1 if model == "ntag213" else 2
     assert field.exchanges == 1 + reads + len(plan.steps) + 1
-    assert len(plan.steps) == len(plan.expected) - (1 if model == "ntag213" else 0)
+    already_there = 2 if model == "ntag213" else 1  # capability container, and the lock control TLV
+    assert len(plan.steps) == len(plan.expected) - already_there
     assert field.restarts == 1
     assert links_seen_by_a_phone(card) == [LINK]
 
@@ -63,7 +64,7 @@ def test_what_is_there_already_is_not_written_again(model: str) -> None:
     assert tap(Field(card)).steps == ()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.sampled_from(sorted(MODELS)), st.data())
 def test_a_torn_card_shows_nothing_or_all_and_is_finished_by_the_next_tap(
     model: str, data: st.DataObject
@@ -78,7 +79,7 @@ def test_a_torn_card_shows_nothing_or_all_and_is_finished_by_the_next_tap(
     assert links_seen_by_a_phone(card) == [LINK]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 25), TEARS), min_size=2, max_size=6))
 def test_torn_again_and_again(tears: list[tuple[int, Tear]]) -> None:
     card = VirtualNtag21x("ntag213", UID)
@@ -91,7 +92,7 @@ def test_torn_again_and_again(tears: list[tuple[int, Tear]]) -> None:
     assert links_seen_by_a_phone(card) == [LINK]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 25), TEARS)
 def test_writing_over_an_older_link_never_shows_a_mixture(at: int, tear: Tear) -> None:
     older = "https://older.example.org/abcdefghijklmnopqrstuvwxyz"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from smartcard import scard as real
 
+from rfid_station.chip.exchange import Apdu
 from rfid_station.errors import CardLost, CardRefused, NoReader
 from rfid_station.reader import pcsc
 from rfid_station.reader.pcsc import PcscLink, PcscReader, open_pcsc, pcsc_readers
@@ -237,15 +238,164 @@ def test_without_any_reader_one_line_says_so(use: Use) -> None:
         open_pcsc("")
 
 
-def test_slots_for_chip_modules_are_left_out_when_the_only_reader_is_meant(use: Use) -> None:
-    use(reader_that(GOOD)).names[:] = [
-        "ACS ACR1252 1S CL Reader [ACR1252 Reader SAM] 00 01",
-        "ACS ACR1281 1S Dual Reader 00 00 ICC",
-        "ACS ACR1252 1S CL Reader PICC 00 00",
-    ]
+@pytest.mark.parametrize(
+    ("names", "for_cards"),
+    [
+        (
+            [
+                "ACS ACR1252 1S CL Reader [ACR1252 Reader SAM] 00 01",
+                "ACS ACR1281 1S Dual Reader 00 00 ICC",
+                "ACS ACR1252 1S CL Reader PICC 00 00",
+            ],
+            "ACS ACR1252 1S CL Reader PICC 00 00",
+        ),
+        (
+            [
+                "HID Global OMNIKEY 5422 Smartcard Reader [OMNIKEY 5422 Smartcard Reader] 00 00",
+                "HID Global OMNIKEY 5422 Smartcard Reader [OMNIKEY 5422CL Smartcard Reader] 01 00",
+            ],
+            "HID Global OMNIKEY 5422 Smartcard Reader [OMNIKEY 5422CL Smartcard Reader] 01 00",
+        ),
+        (
+            [
+                "Identiv uTrust 4701 F Dual Interface Reader [uTrust 4701 F Contact Reader] 00 00",
+                "Identiv uTrust 4701 F Dual Interface Reader [uTrust 4701 F Contactless Reader] 01 00",
+            ],
+            "Identiv uTrust 4701 F Dual Interface Reader [uTrust 4701 F Contactless Reader] 01 00",
+        ),
+        (["ACS ACR1581 PICC Reader 00 00", "ACS ACR1581 SAM1 Reader 00 01"], "ACS ACR1581 PICC Reader 00 00"),
+        (["ACS ACR122U PICC Interface 00 00"], "ACS ACR122U PICC Interface 00 00"),
+        (["Some Reader 00 00"], "Some Reader 00 00"),
+    ],
+    ids=["ACS", "OMNIKEY", "Identiv", "ACR1581", "ACR122U", "unknown"],
+)
+def test_slots_for_chip_modules_are_left_out_when_the_only_reader_is_meant(
+    use: Use, names: list[str], for_cards: str
+) -> None:
+    use(reader_that(GOOD)).names[:] = names
 
-    assert [reader.trouble is None for reader in pcsc_readers()] == [False, False, True]
-    assert open_pcsc("").uri == "pcsc:ACS ACR1252 1S CL Reader PICC 00 00"
+    assert [reader.name for reader in pcsc_readers() if reader.trouble is None] == [for_cards]
+    assert open_pcsc("").uri == f"pcsc:{for_cards}"
+
+
+def test_apdus_over_t0_are_fetched_part_by_part(use: Use) -> None:
+    service = use(reader_that({**GOOD, "9060": b"\x61\x03", "00C0000003": b"ABC\x91\xaf"}))
+    service.answers["SCardConnect"] = (0, 2, real.SCARD_PROTOCOL_T0)
+
+    assert tap().transceive(Apdu(bytes.fromhex("9060000000"))) == b"ABC\x91\xaf"
+
+
+def test_apdus_over_t1_are_answered_as_they_are(use: Use) -> None:
+    use(reader_that({**GOOD, "9060": b"\x61\x03"}))
+
+    assert tap().transceive(Apdu(bytes.fromhex("9060000000"))) == b"\x61\x03"
+
+
+def test_an_apdu_ends_a_session_first(use: Use) -> None:
+    service = use(reader_that({**GOOD, "9060": DONE}))
+    link = tap()
+    link.transceive(b"\x30\x00")
+
+    link.transceive(Apdu(bytes.fromhex("9060000000")))
+
+    assert service.sent[-2:] == ["FFC20000028200", "9060000000"]
+
+
+class Escapes:
+    """A reader that takes escape commands by one of the two ways, and answers as ACS readers do."""
+
+    def __init__(self, service: Service, module: Any, function: int = 1, *, repeats: bool = True) -> None:
+        self.told: list[str] = []
+        self._code = real.SCARD_CTL_CODE(function)
+        self._repeats = repeats
+        module.SCARD_CTL_CODE = real.SCARD_CTL_CODE
+        module.SCardControl = self._control
+
+    def _control(self, _handle: int, code: int, escape: list[int]) -> tuple[int, list[int]]:
+        if code != self._code:
+            return real.SCARD_E_UNSUPPORTED_FEATURE, []
+        digits = bytes(escape).hex().upper()
+        self.told.append(digits)
+        if digits.startswith("E000002803") and not self._repeats:
+            return 0, [0x6A, 0x81]
+        return 0, list(b"\xe1\x00\x00\x00\x01\x00")
+
+
+@pytest.mark.parametrize("function", [1, 3500])
+def test_a_reader_that_answers_escapes_shows_green_and_red_by_them(use: Use, function: int) -> None:
+    service = use(reader_that(GOOD))
+    escapes = Escapes(service, pcsc.scard, function)
+    reader = PcscReader("Odd Reader")
+    link = next(iter(reader.cards(bool)))
+
+    reader.signal(ok=True)
+    reader.signal(ok=False)
+
+    assert escapes.told == ["E000001800", "E00000290102", "E0000028010A", "E00000290101", "E0000028030A0A02"]
+    assert link.transceive(b"\x30\x00") == PAGES
+    assert not any(apdu.startswith("FF000000") for apdu in service.sent)
+
+
+def test_a_reader_that_cannot_repeat_a_tone_gives_a_long_one(use: Use) -> None:
+    escapes = Escapes(use(reader_that(GOOD)), pcsc.scard, repeats=False)
+    reader = PcscReader("Odd Reader")
+    next(iter(reader.cards(bool)))
+
+    reader.signal(ok=False)
+
+    assert escapes.told[-1] == "E00000280128"
+
+
+def test_red_is_shown_for_a_card_that_has_left(use: Use) -> None:
+    service = use(reader_that(GOOD))
+    escapes = Escapes(service, pcsc.scard)
+    reader = PcscReader("Odd Reader")
+    link = next(iter(reader.cards(bool)))
+    reader.signal(ok=True)
+    escapes.told.clear()
+    service.transmit = reader_that({}, otherwise=b"")
+    with pytest.raises(CardLost):
+        link.transceive(b"\x30\x00")
+
+    reader.signal(ok=False)
+
+    assert escapes.told == ["E00000290101", "E0000028030A0A02"]
+
+
+def test_a_reader_that_can_show_nothing_is_left_in_peace(use: Use) -> None:
+    service = use(reader_that(GOOD))
+    Escapes(service, pcsc.scard, function=77)
+    reader = PcscReader("Odd Reader")
+    reader.signal(ok=True)
+    link = next(iter(reader.cards(bool)))
+    reader.signal(ok=True)
+    asked = len(service.sent)
+
+    reader.signal(ok=False)
+
+    assert len(service.sent) == asked
+    assert link.uid() == UID
+
+
+def test_a_card_held_by_another_program_is_told_by_the_reader_it_lies_on(use: Use) -> None:
+    service = use(reader_that(GOOD))
+    assert pcsc.readers_in_use() == []
+    held = real.SCARD_STATE_PRESENT | real.SCARD_STATE_INUSE
+    service.answers["SCardGetStatusChange"] = (0, [("Odd Reader", held, [])])
+
+    assert pcsc.readers_in_use() == ["Odd Reader"]
+    service.answers["SCardEstablishContext"] = (real.SCARD_E_NO_SERVICE, 0)
+    assert pcsc.readers_in_use() == []
+
+
+def test_an_escape_command_needs_no_card(use: Use) -> None:
+    service = use(reader_that(GOOD))
+    escapes = Escapes(service, pcsc.scard)
+
+    assert pcsc.escape_answer("Odd Reader", bytes.fromhex("E000009300"))[:1] == b"\xe1"
+    service.answers["SCardConnect"] = (real.SCARD_E_SHARING_VIOLATION, 0, 0)
+    assert pcsc.escape_answer("Odd Reader", bytes.fromhex("E000009300")) == b""
+    assert escapes.told == ["E000009300"]
 
 
 def test_a_card_that_cannot_be_reached_is_tried_until_it_can(use: Use) -> None:

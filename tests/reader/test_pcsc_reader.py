@@ -24,7 +24,7 @@ from rfid_station.simulator.pcscd import PrivatePcscd
 FIRST, SECOND = bytes.fromhex("04E10CDA993C80"), bytes.fromhex("04112233445580")
 GET_VERSION, READ_CC = b"\x60", b"\x30\x03"
 ACK, NAK = b"\x0a", b"\x00"
-PATIENCE_S = 15.0
+PATIENCE_S = 30.0
 
 Tap = Callable[[], PcscLink]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 from rfid_station.simulator.card import Tear, TornMode
 from rfid_station.simulator.chips import new_card
 from rfid_station.simulator.deck import Mark, open_deck
+from rfid_station.simulator.faults import Fault
 from rfid_station.simulator.field import CardGone, Field, Mishap
-from rfid_station.simulator.hand import Hand, main, parse_mishap
+from rfid_station.simulator.hand import Hand, Pile, main, parse_mishap
 from rfid_station.simulator.pcsc_reader import VirtualPcscReader
 
 UID = bytes.fromhex("04E10CDA993C80")
@@ -30,7 +32,7 @@ def reader() -> Iterator[VirtualPcscReader]:
 
 @pytest.fixture
 def hand(reader: VirtualPcscReader, tmp_path: Path) -> Hand:
-    return Hand(open_deck(tmp_path / "deck.json", seed=1), "ntag213", reader)
+    return Hand(Pile(open_deck(tmp_path / "deck.json", seed=1), "ntag213"), reader)
 
 
 def test_mishaps_as_they_are_written() -> None:
@@ -163,3 +165,66 @@ def test_whoever_keeps_the_state_is_told_of_each_change_and_of_nothing_else() ->
     field.exchange(WRITE)
     field.exchange(b"\x30\x00")
     assert told == ["ffffffff"]
+
+
+def laid_with(fault: Fault, reader: VirtualPcscReader) -> Field:
+    hand = Hand(Pile(open_deck(seed=1), "ntag213", UID, fault), reader)
+    assert hand.lay_next() == f"laid {UID.hex().upper()}"
+    assert reader.field is not None
+    reader.field.select()
+    return reader.field
+
+
+def test_a_card_that_vanishes_is_gone_at_the_third_exchange(reader: VirtualPcscReader) -> None:
+    field = laid_with(Fault.VANISH, reader)
+
+    assert field.exchange(b"\x60")
+    assert field.exchange(b"\x60")
+    with pytest.raises(CardGone):
+        field.exchange(b"\x60")
+
+
+def test_a_card_that_is_swapped_leaves_another_one_that_nobody_has_selected(
+    reader: VirtualPcscReader,
+) -> None:
+    field = laid_with(Fault.SWAP, reader)
+
+    assert field.exchange(b"\x60")
+    assert field.exchange(b"\x60")
+    assert field.exchange(b"\x60") == b""
+    assert field.select() != UID
+    assert field.exchange(b"\x60")
+
+
+def test_a_slow_card_takes_its_time(reader: VirtualPcscReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    field = laid_with(Fault.SLOW, reader)
+    monkeypatch.setattr("rfid_station.simulator.troubled_field.time.sleep", pauses.append)
+
+    assert field.exchange(b"\x60")
+    field.apdu(b"\x60")
+
+    assert pauses == [0.2, 0.2]
+
+
+def test_only_the_first_card_has_the_fault(reader: VirtualPcscReader) -> None:
+    hand = Hand(Pile(open_deck(seed=1), "ntag213", None, Fault.LOCKED), reader)
+
+    for locks in ("ffff", "0000"):
+        hand.lay_next()
+        assert reader.field is not None
+        assert reader.field.card.state()["memory"][20:24] == locks
+
+
+def test_hands_free_a_duplicate_comes_twice(reader: VirtualPcscReader) -> None:
+    said: list[str] = []
+    hand = Hand(Pile(open_deck(seed=1), "ntag213", None, Fault.DUPLICATE), reader)
+
+    class AtOnce(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            return True
+
+    hand.lay_by_itself(2, AtOnce(), said.append)
+
+    assert said[0] == said[1] != said[2]
+    assert len(said) == 3

@@ -446,6 +446,43 @@ def test_the_published_sample_has_its_signature_and_no_other_chip_has_one() -> N
     assert other.answer(bytes.fromhex("3C00")) == bytes(32)
 
 
+# CFG0 byte 0, what a reader sees over 28 bytes ".", from byte 1 of page 5
+MIRRORS = [
+    ("14", ""),
+    ("54", "04E10CDA993C80"),
+    ("94", "000002"),
+    ("D4", "04E10CDA993C80x000002"),
+]
+
+
+@pytest.mark.parametrize(("first_byte", "text"), MIRRORS)
+@pytest.mark.parametrize("fast", [False, True])
+def test_uid_and_counter_are_mirrored_into_what_is_read(first_byte: str, text: str, fast: bool) -> None:
+    card = selected()
+    for page in range(4, 12):
+        assert write(card, page, "2E2E2E2E") == ACK
+    assert write(card, 0x2A, "10050000") == ACK
+    assert write(card, 0x29, first_byte + "0005FF") == ACK
+    assert card.answer(bytes.fromhex("3004")) == 16 * b"."
+    card.counter = 1
+    restart(card)
+    send(card, "3000")
+
+    shown = send(card, "3A040B") if fast else send(card, "3004") + send(card, "3008")
+
+    assert bytes.fromhex(shown).decode() == "....." + text.ljust(27, ".")
+    assert card.page(5) == b"...."
+
+
+@pytest.mark.parametrize("page", ["00", "03", "2D"])
+def test_there_is_no_mirror_outside_the_user_memory(page: str) -> None:
+    card = selected()
+    write(card, 0x29, f"4400{page}FF")
+    restart(card)
+
+    assert send(card, "3A002C")[: 2 * 4 * 0x29] == card.memory[: 4 * 0x29].hex().upper()
+
+
 # mode, mask, what page 7 (11223344 before) holds after a write of F0F0FFFF was torn
 TORN = [
     (TornMode.BEFORE, 0xFFFFFFFF, "11223344"),

@@ -256,14 +256,15 @@ def test_migrations_and_tables_agree_word_for_word(path: Path, tmp_path: Path) -
 
 def schema(path: Path) -> dict[str, list[str]]:
     query = "SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL"
-    written = {str(name): str(text) for name, text in sql(path, query) if name != "alembic_version"}
+    rows = sql(path, query)  # SQLite quotes the name of a table that was rebuilt
+    written = {str(name): str(text).replace('"', "") for name, text in rows if name != "alembic_version"}
     return {name: sorted(line.strip(" ,\t") for line in text.splitlines()) for name, text in written.items()}
 
 
 def test_a_store_of_a_newer_version_is_left_alone(path: Path) -> None:
-    sql(path, "UPDATE alembic_version SET version_num = '0099'")
+    sql(path, "UPDATE alembic_version SET version_num = '0100'")
     before = contents(path)
-    with pytest.raises(StoreTooNew, match="has version 0099, and this program knows 0001 at most") as refused:
+    with pytest.raises(StoreTooNew, match="has version 0100, and this program knows 0002 at most") as refused:
         open_store(url_of(path))
     assert "pip install --upgrade" in str(refused.value.hint)
     assert contents(path) == before
@@ -276,12 +277,12 @@ def test_a_store_without_a_version_is_no_store(path: Path, statement: str) -> No
         open_store(url_of(path))
 
 
-SECOND = """
+ONE_MORE = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0099"
+down_revision = "0002"
 
 def upgrade():
     with op.batch_alter_table("card") as card:
@@ -292,14 +293,14 @@ def upgrade():
 
 
 @pytest.fixture
-def second_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A program that knows one version more. It rebuilds the table that most others point to."""
     folder = tmp_path / "migrations"
     shutil.copytree(migrations.FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    script = folder / "versions" / "v0002_second.py"
-    script.write_text(SECOND.format(more=""))
+    script = folder / "versions" / "v0099_next.py"
+    script.write_text(ONE_MORE.format(more=""))
     monkeypatch.setattr(migrations, "FOLDER", folder)
-    monkeypatch.setattr(migrations, "REVISIONS", (*migrations.REVISIONS, "0002"))
+    monkeypatch.setattr(migrations, "REVISIONS", (*migrations.REVISIONS, "0099"))
     return script
 
 
@@ -310,16 +311,16 @@ def fill(path: Path) -> None:
         store.cards.move(card.id, CardState.BLOCKED, Reason.LOST, ANN, tell)
 
 
-@pytest.mark.usefixtures("second_version")
+@pytest.mark.usefixtures("next_version")
 def test_an_older_store_is_copied_and_then_brought_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as older:
-        older.setattr(migrations, "REVISIONS", ("0001",))
+        older.setattr(migrations, "REVISIONS", ("0001", "0002"))
         fill(path)
     before = contents(path)
     with open_store(url_of(path), clock=Clock()) as store:
         assert store.migration is not None
-        assert (store.migration.before, store.migration.after) == ("0001", "0002")
-        assert store.migration.backup == path.with_name("station.db.0001.20261122T080000250000.backup")
+        assert (store.migration.before, store.migration.after) == ("0002", "0099")
+        assert store.migration.backup == path.with_name("station.db.0002.20261122T080000250000.backup")
         assert contents(store.migration.backup) == before
         assert stat.S_IMODE(store.migration.backup.stat().st_mode) == 0o600
         assert store.audit.check().is_sound
@@ -335,21 +336,21 @@ def test_an_older_store_is_copied_and_then_brought_up(path: Path, monkeypatch: p
     ["raise RuntimeError('torn')", "op.execute('DELETE FROM driver WHERE id = 1')", "op.execute('nonsense')"],
 )
 def test_a_migration_that_fails_leaves_the_store_as_it_was(
-    path: Path, second_version: Path, monkeypatch: pytest.MonkeyPatch, more: str
+    path: Path, next_version: Path, monkeypatch: pytest.MonkeyPatch, more: str
 ) -> None:
     with monkeypatch.context() as older:
-        older.setattr(migrations, "REVISIONS", ("0001",))
+        older.setattr(migrations, "REVISIONS", ("0001", "0002"))
         fill(path)
         sql(path, "INSERT INTO driver VALUES (1, 'Jan', '', '', NULL, 'jan')")
         sql(path, "UPDATE card SET driver_id = 1")
-    second_version.write_text(SECOND.format(more=more))
+    next_version.write_text(ONE_MORE.format(more=more))
     before = contents(path)
     with pytest.raises((RuntimeError, StoreError)):
         open_store(url_of(path))
     assert contents(path) == before
 
 
-@pytest.mark.usefixtures("second_version")
+@pytest.mark.usefixtures("next_version")
 @pytest.mark.parametrize(
     ("code", "kind"), [(errno.ENOSPC, DiskFull), (errno.EDQUOT, DiskFull), (errno.EIO, StoreError)]
 )
@@ -368,18 +369,18 @@ def test_without_a_copy_there_is_no_migration(
     assert list(path.parent.glob("*.backup")) == []
 
 
-@pytest.mark.usefixtures("second_version")
+@pytest.mark.usefixtures("next_version")
 def test_a_copy_is_never_written_over(path: Path) -> None:
     open_store(url_of(path), clock=Clock()).close()
     (backup,) = path.parent.glob("*.backup")
     kept = backup.read_bytes()
-    sql(path, "UPDATE alembic_version SET version_num = '0001'")
+    sql(path, "UPDATE alembic_version SET version_num = '0002'")
     with pytest.raises(StoreError, match="cannot be made: File exists"):
         open_store(url_of(path), clock=Clock())
     assert backup.read_bytes() == kept
 
 
-@pytest.mark.usefixtures("second_version")
+@pytest.mark.usefixtures("next_version")
 def test_two_programs_open_an_older_store_at_once(path: Path) -> None:
     stores: list[Store] = []
     barrier = threading.Barrier(2)

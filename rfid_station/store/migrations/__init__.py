@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-REVISIONS: tuple[str, ...] = ("0001",)
+REVISIONS: tuple[str, ...] = ("0001", "0002")
 """Every version there ever was, oldest first. Kept here so that opening a store does not import alembic."""
 
 FOLDER = Path(__file__).parent

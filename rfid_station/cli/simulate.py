@@ -1,0 +1,278 @@
+"""`rfid-station simulate`: virtual cards on a virtual reader, for all that knows one of three links."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rfid_station.cli.output import show_rows, talk
+from rfid_station.errors import WrongCall
+
+if TYPE_CHECKING:
+    from rfid_station.simulator.hand import Hand, Pile, VirtualReader
+
+    Opening = Callable[[ExitStack, Callable[[], None]], tuple[VirtualReader, dict[str, Any]]]
+
+app = typer.Typer(
+    help="Virtual cards on a virtual reader, for training, demos and other people's programs.",
+    no_args_is_help=True,
+)
+
+_LINES = "next, again, away or count; next and again take tear=K:MODE; Ctrl-D ends"
+
+Chip = Annotated[str, typer.Option(help="What new blanks are; `simulate chips` lists them.")]
+UidHex = Annotated[str | None, typer.Option("--uid", metavar="HEX", help="The UID of the first new blank.")]
+DeckFile = Annotated[
+    Path | None, typer.Option("--deck", metavar="FILE", help="Keeps the cards for the next time.")
+]
+Seed = Annotated[int | None, typer.Option(help="Makes UIDs and torn bits repeatable.")]
+FaultName = Annotated[
+    str | None, typer.Option("--fault", metavar="NAME", help="What is wrong with the first card.")
+]
+HandsFree = Annotated[
+    bool,
+    typer.Option("--hands-free", help="Lay cards by itself: the next when a program is through with one."),
+]
+Count = Annotated[int, typer.Option(min=1, help="Hands-free: how many cards come.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Which cards come, and who lays them."""
+
+    chip: str
+    uid: str | None
+    deck: Path | None
+    seed: int | None
+    fault: str | None
+    hands_free: bool
+    count: int
+    as_json: bool
+
+
+@app.callback()
+def simulate() -> None:
+    """Virtual cards on a virtual reader."""
+
+
+@app.command()
+def chips(as_json: AsJson = False) -> None:
+    """List the virtual chips: the word to give to --chip and to sim:, and the name on the data sheet."""
+    from rfid_station.simulator.chips import CHIPS, new_card, uid_size
+    from rfid_station.simulator.deck import blank_uid
+
+    cards = {word: new_card(word, blank_uid(word, 0, 0)) for word in CHIPS}
+    rows = [{"chip": word, "name": card.name, "uid_bytes": uid_size(word)} for word, card in cards.items()]
+    show_rows(rows, as_json=as_json, empty="there are no virtual chips")
+
+
+@app.command()
+def pcsc(
+    port: Annotated[int | None, typer.Option(help="Where vpcd listens. [default: 35963]")] = None,
+    model: Annotated[str, typer.Option(help="Which reader it behaves as.")] = "acr1552u",
+    private: Annotated[
+        bool, typer.Option("--private", help="Start a pcscd of its own, apart from the machine's.")
+    ] = False,
+    chip: Chip = "ntag213",
+    uid: UidHex = None,
+    deck: DeckFile = None,
+    seed: Seed = None,
+    fault: FaultName = None,
+    hands_free: HandsFree = False,
+    count: Count = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Be a PC/SC reader: behind pcscd, through the driver vpcd (Debian: vsmartcard-vpcd)."""
+    from rfid_station.simulator.pcsc_reader import DEFAULT_PORT, VirtualPcscReader
+    from rfid_station.simulator.pcscd import PrivatePcscd
+    from rfid_station.simulator.reader_models import MODELS
+
+    wish = Wish(chip, uid, deck, seed, fault, hands_free, count, as_json)
+    if model not in MODELS:
+        raise WrongCall(
+            f"there is no reader model {model!r}", hint=f"give --model one of {', '.join(MODELS)}"
+        )
+
+    def open_it(stack: ExitStack, on_released: Callable[[], None]) -> tuple[VirtualReader, dict[str, Any]]:
+        name, setting, where = "Virtual PCD", "", port or DEFAULT_PORT
+        if private:
+            daemon = stack.enter_context(PrivatePcscd(MODELS[model].name))
+            name, where = daemon.reader, daemon.port
+            setting = " ".join(f"{key}={shlex.quote(value)}" for key, value in daemon.environment.items())
+        if not private and not _somebody_listens(where):
+            talk(
+                f"nobody listens on port {where} yet: install vsmartcard-vpcd, start pcscd, or add --private"
+            )
+        reader = stack.enter_context(VirtualPcscReader(where, model=MODELS[model], on_released=on_released))
+        commands = ["opensc-tool -a", f"rfid-station card read --reader {shlex.quote(f'pcsc:{name}')}"]
+        tries = [f"{setting} {command}".strip() for command in commands]
+        return reader, {"port": where, "model": model, "reader": f"pcsc:{name}", "try": tries}
+
+    _run(wish, open_it)
+
+
+@app.command()
+def pn532(
+    link: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="A name for it; nfcpy finds names directly in /dev only."),
+    ] = None,
+    chip: Chip = "ntag213",
+    uid: UidHex = None,
+    deck: DeckFile = None,
+    seed: Seed = None,
+    fault: FaultName = None,
+    hands_free: HandsFree = False,
+    count: Count = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Be a PN532 module on a serial line: a pseudo-terminal for libnfc and nfcpy."""
+    from rfid_station.simulator.pn532_pty import VirtualPn532
+
+    def open_it(stack: ExitStack, on_released: Callable[[], None]) -> tuple[VirtualReader, dict[str, Any]]:
+        reader = stack.enter_context(VirtualPn532(link, on_released=on_released))
+        tries = [f"LIBNFC_DEVICE=pn532_uart:{shlex.quote(reader.path)} nfc-list"]
+        if reader.nfcpy_name:
+            tries.append(f"rfid-station card read --reader nfc:tty:{reader.nfcpy_name}:pn532")
+        return reader, {"path": reader.path, "terminal": reader.terminal, "try": tries}
+
+    _run(Wish(chip, uid, deck, seed, fault, hands_free, count, as_json), open_it)
+
+
+@app.command()
+def udp(
+    port: Annotated[int, typer.Option(help="Where to listen, on loopback; 0 takes a free one.")] = 54321,
+    chip: Chip = "ntag213",
+    uid: UidHex = None,
+    deck: DeckFile = None,
+    seed: Seed = None,
+    fault: FaultName = None,
+    hands_free: HandsFree = False,
+    count: Count = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Be the far end of nfcpy's UDP link, on loopback."""
+    from rfid_station.simulator.nfcpy_udp import VirtualUdpReader
+
+    def open_it(stack: ExitStack, on_released: Callable[[], None]) -> tuple[VirtualReader, dict[str, Any]]:
+        reader = stack.enter_context(VirtualUdpReader(port, on_released=on_released))
+        uri = f"nfc:udp:localhost:{reader.port}"
+        return reader, {"port": reader.port, "reader": uri, "try": [f"rfid-station card read --reader {uri}"]}
+
+    _run(Wish(chip, uid, deck, seed, fault, hands_free, count, as_json), open_it)
+
+
+def _run(wish: Wish, open_it: Opening) -> None:
+    """Open the link, lay the first card, and do what is typed, or nothing, until the end."""
+    import threading
+
+    from rfid_station.simulator.hand import Hand
+
+    pile = _pile(wish)
+    released = threading.Event()
+    with ExitStack() as stack:
+        # Whoever ends the process by its id finds all put back as it was, as after Ctrl-C.
+        stack.callback(signal.signal, signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        reader, facts = open_it(stack, released.set)
+        _introduce(wish, facts)
+        _serve(wish, Hand(pile, reader), released)
+
+
+def _serve(wish: Wish, hand: Hand, released: Any) -> None:  # noqa: ANN401 - threading is imported when needed
+    say = _say_json if wish.as_json else _say
+    if wish.hands_free:
+        hand.lay_by_itself(wish.count, released, say)
+        return
+    say(hand.lay_next())
+    hand.obey_lines(sys.stdin, say)
+
+
+def _pile(wish: Wish) -> Pile:
+    """Where the cards come from.
+
+    :raises WrongCall: a chip, a fault, a UID or a deck cannot be used
+    """
+    from rfid_station.simulator.chips import CHIPS, uid_size
+    from rfid_station.simulator.deck import open_deck
+    from rfid_station.simulator.hand import Pile
+
+    if wish.chip not in CHIPS:
+        raise WrongCall(f"there is no virtual chip {wish.chip!r}", hint="rfid-station simulate chips")
+    uid = _uid(wish.uid, uid_size(wish.chip))
+    fault = _fault(wish)
+    return Pile(open_deck(wish.deck, wish.seed), wish.chip, uid, fault)
+
+
+def _uid(text: str | None, size: int) -> bytes | None:
+    if text is None:
+        return None
+    try:
+        uid = bytes.fromhex(text)
+    except ValueError:
+        uid = b""
+    if len(uid) != size:
+        raise WrongCall(f"--uid {text} cannot be used", hint=f"give {2 * size} hexadecimal digits")
+    return uid
+
+
+def _fault(wish: Wish) -> Any:  # noqa: ANN401 - the simulator is imported when needed
+    from rfid_station.simulator.faults import Fault, can_have
+
+    if wish.fault is None:
+        return None
+    elsewhere = (_ONLY_IN_PROCESS,) if wish.hands_free else (_ONLY_IN_PROCESS, _ONLY_HANDS_FREE)
+    usable = [fault for fault in Fault if can_have(wish.chip, fault) and fault not in elsewhere]
+    if wish.fault not in usable:
+        raise WrongCall(
+            f"--fault {wish.fault} cannot be had of {wish.chip} here",
+            hint=f"there are {', '.join(usable)}",
+        )
+    return Fault(wish.fault)
+
+
+_ONLY_IN_PROCESS = "two-cards"
+"""Readers differ in what they make of two cards; `sim:` shows what the desk makes of it."""
+_ONLY_HANDS_FREE = "duplicate"
+"""Else whoever types says `again`."""
+
+
+def _somebody_listens(port: int) -> bool:
+    """Whether a port of this machine is taken. Nobody is connected to: pcscd would take that for a card."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return True
+    return False
+
+
+def _introduce(wish: Wish, facts: dict[str, Any]) -> None:
+    if wish.as_json:
+        typer.echo(json.dumps({"event": "ready", **facts}))
+        return
+    talk("on the other side, type\n" + "\n".join(f"  {command}" for command in facts["try"]))
+    if not wish.hands_free:
+        talk(f"here, type {_LINES}")
+
+
+def _say(words: str) -> None:
+    typer.echo(words)
+
+
+def _say_json(words: str) -> None:
+    event, _, value = words.replace("unknown:", "unknown").partition(" ")
+    number = int(value) if event == "exchanges" else None
+    typer.echo(json.dumps({"event": event, "value": (value or None) if number is None else number}))
