@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rfid_station.simulator.access_rights import FREE, NEVER, mode_of_access
 from rfid_station.simulator.card import State
 from rfid_station.simulator.desfire_memory import (
-    FREE,
     FREE_CREATION,
     FREE_LISTING,
-    NEVER,
     PICC,
     Application,
     FileKind,
@@ -149,14 +148,7 @@ class VirtualDesfireFiles(VirtualNative):
 
         :raises Refusal: it may not
         """
-        rights = [file.right(place) for place in places]
-        if self._session is not None and self._session.key_number in rights:
-            return file.mode
-        if FREE in rights:
-            return Mode.PLAIN
-        raise Refusal(
-            Status.PERMISSION_DENIED if all(right == NEVER for right in rights) else Status.AUTHENTICATION
-        )
+        return mode_of_access([file.right(place) for place in places], file.mode, self._session)
 
     def _modes_of_read(self, data: bytes) -> tuple[Mode, Mode]:
         if not data:

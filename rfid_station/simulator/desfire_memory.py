@@ -11,7 +11,6 @@ from rfid_station.simulator.secure_messaging import Mode
 
 PICC = bytes(3)
 """The application identifier of the card itself."""
-FREE, NEVER = 0xE, 0xF
 MASTER_CHANGEABLE, FREE_LISTING, FREE_CREATION, SETTINGS_CHANGEABLE = 0x01, 0x02, 0x04, 0x08
 """Bits of the key settings (M134034, 9.3.4)."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rfid_station.simulator.access_rights import FREE, NEVER, mode_of_access
 from rfid_station.simulator.card import State
 from rfid_station.simulator.cipher import Algorithm, Cipher, crc32
 from rfid_station.simulator.native import (
@@ -27,7 +28,7 @@ from rfid_station.simulator.native import (
     VirtualNative,
     data_field,
 )
-from rfid_station.simulator.sdm import FREE, KEYS, NEVER, SdmReading, SdmSettings, parse_sdm
+from rfid_station.simulator.sdm import KEYS, SdmReading, SdmSettings, parse_sdm
 from rfid_station.simulator.secure_messaging import Mode, Refusal, Status
 
 SAMPLE_UID = bytes.fromhex("0463474AA26A80")
@@ -268,14 +269,7 @@ class VirtualNtag424(VirtualNative):
 
         :raises Refusal: it may not
         """
-        rights = [file.right(place) for place in places]
-        if self._session is not None and self._session.key_number in rights:
-            return file.mode
-        if FREE in rights:
-            return Mode.PLAIN
-        raise Refusal(
-            Status.PERMISSION_DENIED if all(right == NEVER for right in rights) else Status.AUTHENTICATION
-        )
+        return mode_of_access([file.right(place) for place in places], file.mode, self._session)
 
     def _modes_of_read(self, data: bytes) -> tuple[Mode, Mode]:
         if not data:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
+from rfid_station.simulator.access_rights import FREE, NEVER
 from rfid_station.simulator.cipher import Algorithm, Cipher, zero_padded
 from rfid_station.simulator.secure_messaging import Refusal, Status
 
-FREE, NEVER = 0xE, 0xF
 KEYS = range(5)
 
 _UID, _COUNTER, _LIMIT, _ENCIPHERED, _ASCII = 0x80, 0x40, 0x20, 0x10, 0x01
