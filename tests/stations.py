@@ -67,11 +67,12 @@ def issue_from(
     lines: list[OrderLine] | None = None,
     count: int | None = None,
     view: Diary | None = None,
+    profile: str | None = None,
 ) -> Tally:
     """Run the station loop over a virtual pile until it is empty."""
     reader = open_reader(uri)
     try:
-        run = Run(station, station.profile(), lines, count, view or Diary())
+        run = Run(station, station.profile(profile), lines, count, view or Diary())
         return issue_cards(run, reader, lambda: False)
     finally:
         reader.close()

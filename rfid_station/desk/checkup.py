@@ -13,6 +13,7 @@ from rfid_station import __version__
 from rfid_station.desk.keys import KeyCupboard
 from rfid_station.desk.station import Station, load_profile
 from rfid_station.domain.actor import Actor
+from rfid_station.domain.key import KeyRef
 from rfid_station.domain.partner import PartnerState
 from rfid_station.errors import StationError
 from rfid_station.ocpi.server import listen
@@ -144,10 +145,23 @@ def _store(settings: Settings, folder: Path, actor: Actor) -> Iterator[Finding]:
             words = report.chain.why or report.findings[0]
             yield Finding("store", Level.FAILURE, words, "rfid-station store check")
         cupboard = KeyCupboard(folder, settings.keys, vault)
+        yield from _keys(cupboard, store.cards.counted_by_key())
         yield from _partners(Station(folder, settings, store, vault, actor, cupboard))
     if vault.folder.is_dir() and stat.S_IMODE(vault.folder.stat().st_mode) & 0o077:
         yield Finding(
             "secrets", Level.WARNING, f"{vault.folder} can be read by others", f"chmod 700 {vault.folder}"
+        )
+
+
+def _keys(cupboard: KeyCupboard, cards: dict[KeyRef, int]) -> Iterator[Finding]:
+    """Whether the master keys are where they should be. The place stays closed: nobody is asked for a passphrase."""
+    used = ", ".join(f"{ref} on {count}" for ref, count in sorted(cards.items()))
+    place = Path(cupboard.settings.module) if cupboard.is_hardware else cupboard.ring_file
+    if place.exists():
+        yield _ok("keys", f"{place}, cards: {used or 'none yet'}")
+    elif used:
+        yield Finding(
+            "keys", Level.FAILURE, f"cards have keys ({used}), and {place} is missing", f"put {place} back"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -201,3 +202,15 @@ def test_a_card_made_by_a_hardware_module(tmp_path: Path, monkeypatch: pytest.Mo
         "card", "verify", "--reader", f"sim:ntag424?deck={deck}&start=0"
     )
     assert not (folder / "keys.ring").exists()
+
+
+def test_doctor_misses_a_ring_that_cards_need(keyed: Station) -> None:
+    def keys() -> tuple[int, list[str]]:
+        said = run(keyed.folder, "doctor", "--json")
+        found = [json.loads(line) for line in said.stdout.splitlines()]
+        return said.exit_code, [row["level"] for row in found if row["what"] == "keys"]
+
+    assert keys()[1] == ["ok"]
+    make(keyed, "sun", "sim:ntag424")
+    keyed.cupboard.ring_file.unlink()
+    assert keys() == (1, ["failure"])

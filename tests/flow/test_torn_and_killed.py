@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import signal
 from pathlib import Path
 
 import pytest
 from stations import CLERK, LINES, Diary, issue_from, new_station
 
+from rfid_station.desk.inspection import verify
 from rfid_station.desk.loop import Run, issue_cards
 from rfid_station.desk.station import Station, open_station
 from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.domain.feed import Lane
+from rfid_station.domain.key import KeyRef
+from rfid_station.encode.key_ring import KeyRing, seal
 from rfid_station.reader.opening import open_reader
 from rfid_station.reader.sim import SimReader
 from rfid_station.simulator.card import TornMode
@@ -22,6 +26,9 @@ from rfid_station.simulator.type2 import VirtualType2
 EXCHANGES = 15
 """GET_VERSION, FAST_READ, 11 writes, a field restart, FAST_READ."""
 STEPS = range(1, EXCHANGES + 1)
+
+OPEN_RING = {"RFID_STATION_KEYS__PASSPHRASE": "env:DESK_PHRASE", "DESK_PHRASE": "four words by chance"}
+QUICK = {"n": 2, "r": 1, "p": 1}
 
 
 def check_one_card_is_whole(station: Station, memory: VirtualType2) -> Card:
@@ -64,9 +71,10 @@ def test_a_card_pulled_at_any_step_is_finished_when_it_is_tapped_again(
         check_one_card_is_whole(station, chip_of(deck))
 
 
-def issue_and_die(folder: Path, uri: str) -> None:
+def issue_and_die(folder: Path, uri: str, profile: str = "link") -> None:
+    os.environ.update(OPEN_RING)
     with open_station(folder, CLERK) as station:
-        issue_from(station, uri, LINES[:1])
+        issue_from(station, uri, LINES[:1], profile=profile)
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +119,45 @@ def test_a_process_killed_at_any_step_leaves_a_card_that_the_next_one_finishes(
         tally = issue_from(station, f"sim:ntag213?deck={deck}", LINES[:1])
         assert len(tally.issued) == 1
         check_one_card_is_whole(station, chip_of(deck))
+
+
+KILLS = [
+    ("link-password", "ntag213", (4, 13, 14, 16, 18)),
+    ("sun", "ntag424", (12, 15, 17, 20, 22)),
+    ("desfire", "desfire-ev2", (12, 20, 27, 33, 36)),
+    ("classic-keys", "classic1k", (40, 60)),
+]
+"""Exchanges that write: content, keys, and the key that guards the others."""
+
+
+@pytest.mark.parametrize("mode", ["before", "after"])
+@pytest.mark.parametrize(
+    ("profile", "chip", "step"), [(profile, chip, step) for profile, chip, steps in KILLS for step in steps]
+)
+def test_a_process_killed_while_keys_are_written_loses_no_key(
+    tmp_path: Path,
+    profile: str,
+    chip: str,
+    step: int,
+    mode: str,
+    processes: multiprocessing.context.ForkServerContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The next process finishes the card with the key that the store says it was begun with."""
+    for name, value in OPEN_RING.items():
+        monkeypatch.setenv(name, value)
+    folder = new_station(tmp_path / "station")
+    (folder / "keys.ring").write_bytes(seal(KeyRing().with_new("cards"), "four words by chance", QUICK))
+    deck = folder / "deck.json"
+    uri = f"sim:{chip}?deck={deck}"
+    victim = processes.Process(target=issue_and_die, args=(folder, f"{uri}&kill={step}:{mode}", profile))
+    victim.start()
+    victim.join(60)
+    assert victim.exitcode == -signal.SIGKILL
+    with open_station(folder, CLERK) as station:
+        assert len(issue_from(station, uri, LINES[:1], profile=profile).issued) == 1
+        (card,) = station.store.cards.listing()
+        assert (card.state, card.key) == (CardState.ACTIVE, KeyRef("cards", 1))
+        link = next(iter(open_reader(f"{uri}&start=0").cards(lambda: False)))
+        assert verify(station, link).with_keys
+        assert station.store.audit.check().is_sound

@@ -1,0 +1,45 @@
+"""What comes from outside is checked in words: `python -O` takes every assert away."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from stations import new_station
+
+PACKAGE = Path(__file__).parents[2] / "rfid_station"
+MODULES = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("*.py"))}
+CARDS = [
+    ("link", "ntag213"),
+    ("sun", "ntag424"),
+    ("desfire-link", "desfire-ev1"),
+    ("classic-link", "classic1k"),
+]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_module_asserts(module: str) -> None:
+    tree = ast.parse(MODULES[module].read_text())
+    assert [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)] == []
+
+
+@pytest.mark.parametrize(("profile", "chip"), CARDS)
+def test_cards_are_made_and_verified_under_python_o(tmp_path: Path, profile: str, chip: str) -> None:
+    folder = new_station(tmp_path / "station")
+    deck = folder / "deck.json"
+    ring = {"RFID_STATION_KEYS__PASSPHRASE": "env:DESK_PHRASE", "DESK_PHRASE": "four words by chance"}
+
+    def station(*arguments: str) -> str:
+        command = [sys.executable, "-O", "-m", "rfid_station", "--station", str(folder), *arguments]
+        done = subprocess.run(
+            command, env=os.environ | ring, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    if profile == "sun":
+        station("key", "new", "cards")
+    station("card", "issue", "--profile", profile, "--reader", f"sim:{chip}?deck={deck}")
+    assert "as it should be" in station("card", "verify", "--reader", f"sim:{chip}?deck={deck}&start=0")
