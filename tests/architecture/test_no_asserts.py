@@ -11,12 +11,7 @@ from stations import new_station
 
 PACKAGE = Path(__file__).parents[2] / "rfid_station"
 MODULES = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("*.py"))}
-CARDS = [
-    ("link", "ntag213"),
-    ("sun", "ntag424"),
-    ("desfire-link", "desfire-ev1"),
-    ("classic-link", "classic1k"),
-]
+CARDS = {"link": "ntag213", "sun": "ntag424", "desfire-link": "desfire-ev1", "classic-link": "classic1k"}
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -25,7 +20,7 @@ def test_no_module_asserts(module: str) -> None:
     assert [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)] == []
 
 
-@pytest.mark.parametrize(("profile", "chip"), CARDS)
+@pytest.mark.parametrize(("profile", "chip"), CARDS.items())
 def test_cards_are_made_and_verified_under_python_o(tmp_path: Path, profile: str, chip: str) -> None:
     folder = new_station(tmp_path / "station")
     deck = folder / "deck.json"
