@@ -154,7 +154,7 @@ def _store(settings: Settings, folder: Path, actor: Actor) -> Iterator[Finding]:
 
 
 def _keys(cupboard: KeyCupboard, cards: dict[KeyRef, int]) -> Iterator[Finding]:
-    """Whether the master keys are where they should be. They stay closed: nobody is asked for a passphrase."""
+    """Whether the master keys are where they should be. Nobody is asked for a passphrase."""
     used = ", ".join(f"{ref} on {count}" for ref, count in sorted(cards.items()))
     place = Path(cupboard.settings.module) if cupboard.is_hardware else cupboard.ring_file
     if place.exists():
