@@ -55,7 +55,6 @@ need libpcsclite-dev test -e /usr/include/PCSC/winscard.h
 need pcscd has_program pcscd
 need vsmartcard-vpcd has_virtual_reader
 need libnfc-bin has_program nfc-list
-need libnfc-examples has_program nfc-mfultralight
 need libfreefare-bin has_program mifare-desfire-info
 need opensc has_program opensc-tool
 need pcsc-tools has_program pcsc_scan
