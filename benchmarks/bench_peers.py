@@ -25,8 +25,8 @@ import nfc.tag
 from rfid_station.simulator.card import VirtualCard
 from rfid_station.simulator.chips import new_card
 from rfid_station.simulator.field import Field
-from rfid_station.simulator.nfcpy_udp import VirtualUdpReader
-from rfid_station.simulator.pn532_pty import VirtualPn532
+from rfid_station.simulator.readers.nfcpy_udp import VirtualUdpReader
+from rfid_station.simulator.readers.pn532_pty import VirtualPn532
 
 LINK = "https://cards.example.com/c/XXXXXXXXXXXX"
 UIDS = {4: bytes.fromhex("04A1B2C3"), 7: bytes.fromhex("04A1B2C3D4E580")}

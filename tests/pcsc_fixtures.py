@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from rfid_station.simulator.pcsc_reader import VirtualPcscReader
-from rfid_station.simulator.pcscd import PrivatePcscd, environment_for
+from rfid_station.simulator.readers.pcsc_reader import VirtualPcscReader
+from rfid_station.simulator.readers.pcscd import PrivatePcscd, environment_for
 
 FOLDER = pytest.StashKey[Path]()
 

@@ -7,7 +7,7 @@ import nfc.clf
 import nfc.tag
 import nfc.tag.tt2
 
-from rfid_station.simulator.type2 import VirtualType2
+from rfid_station.simulator.memory.type2 import VirtualType2
 
 
 class AirLink:

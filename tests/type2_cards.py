@@ -9,8 +9,8 @@ from rfid_station.domain.key import KeyRef
 from rfid_station.domain.profile import Content, Freshness, Profile, Protection
 from rfid_station.encode.plan import Target
 from rfid_station.errors import CardRefused
-from rfid_station.simulator.memory_chips import MEMORY_CHIPS
-from rfid_station.simulator.type2 import VirtualType2
+from rfid_station.simulator.memory.chips import MEMORY_CHIPS
+from rfid_station.simulator.memory.type2 import VirtualType2
 
 LINK = "https://cards.example.com/c/ABCDEFGHJKMN"
 KEY = KeyRef("cards", 1)

@@ -243,7 +243,7 @@ def _reader_behind_pcscd(folder: Path, count: int) -> Iterator[tuple[str, IsOver
     :raises NoReader: something that it takes is not installed
     """
     from rfid_station.reader.opening import list_readers
-    from rfid_station.simulator.pcscd import PrivatePcscd
+    from rfid_station.simulator.readers.pcscd import PrivatePcscd
 
     with PrivatePcscd() as pcscd:
         # libpcsclite reads this once: it must stand here before the first call.

@@ -94,9 +94,9 @@ def pcsc(
     as_json: AsJson = False,
 ) -> None:
     """Be a PC/SC reader: behind pcscd, through the driver vpcd (Debian: vsmartcard-vpcd)."""
-    from rfid_station.simulator.pcsc_reader import DEFAULT_PORT, VirtualPcscReader
-    from rfid_station.simulator.pcscd import PrivatePcscd
-    from rfid_station.simulator.reader_models import MODELS
+    from rfid_station.simulator.readers.pcsc_reader import DEFAULT_PORT, VirtualPcscReader
+    from rfid_station.simulator.readers.pcscd import PrivatePcscd
+    from rfid_station.simulator.readers.reader_models import MODELS
 
     wish = Wish(chip, uid, deck, seed, fault, hands_free, count, as_json)
     if model not in MODELS:
@@ -138,7 +138,7 @@ def pn532(
     as_json: AsJson = False,
 ) -> None:
     """Be a PN532 module on a serial line: a pseudo-terminal for libnfc and nfcpy."""
-    from rfid_station.simulator.pn532_pty import VirtualPn532
+    from rfid_station.simulator.readers.pn532_pty import VirtualPn532
 
     def open_it(stack: ExitStack, on_released: Callable[[], None]) -> tuple[VirtualReader, dict[str, Any]]:
         reader = stack.enter_context(VirtualPn532(link, on_released=on_released))
@@ -163,7 +163,7 @@ def udp(
     as_json: AsJson = False,
 ) -> None:
     """Be the far end of nfcpy's UDP link, on loopback."""
-    from rfid_station.simulator.nfcpy_udp import VirtualUdpReader
+    from rfid_station.simulator.readers.nfcpy_udp import VirtualUdpReader
 
     def open_it(stack: ExitStack, on_released: Callable[[], None]) -> tuple[VirtualReader, dict[str, Any]]:
         reader = stack.enter_context(VirtualUdpReader(port, on_released=on_released))

@@ -35,12 +35,12 @@ from rfid_station.chip.exchange import Apdu, CardLink, Exchange, ReadBlock, Sect
 from rfid_station.chip.sighting import Sighting, Standard
 from rfid_station.errors import CardRefused, WrongCall
 from rfid_station.reader.loss import card_left, other_card
-from rfid_station.simulator.atr import contactless_atr
 from rfid_station.simulator.card import Tear, TornMode, VirtualCard
 from rfid_station.simulator.chips import CHIPS, is_blank, uid_size
 from rfid_station.simulator.deck import Deck, open_deck
 from rfid_station.simulator.faults import Fault, can_have, chip_with, prepare
 from rfid_station.simulator.field import CardGone, Field, Mishap
+from rfid_station.simulator.readers.atr import contactless_atr
 from rfid_station.simulator.strike import Strike, parse_strike, whole_number
 
 SCHEME = "sim"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rfid_station.simulator.card import State, VirtualCard
-from rfid_station.simulator.iso_dep_chips import ISO_DEP_CHIPS
-from rfid_station.simulator.memory_chips import MEMORY_CHIPS
+from rfid_station.simulator.memory.chips import MEMORY_CHIPS
+from rfid_station.simulator.native.chips import ISO_DEP_CHIPS
 
 _CHIPS = MEMORY_CHIPS | ISO_DEP_CHIPS
 

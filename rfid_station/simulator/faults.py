@@ -5,12 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 
 from rfid_station.simulator.card import VirtualCard
-from rfid_station.simulator.classic import VirtualClassic, trailer_of
-from rfid_station.simulator.memory_chips import MEMORY_CHIPS
-from rfid_station.simulator.password_tag import VirtualPasswordTag
-from rfid_station.simulator.type2 import CC_PAGE, PAGE_SIZE, STATIC_LOCK_PAGE, VirtualType2
-from rfid_station.simulator.ultralight_aes import VirtualUltralightAes
-from rfid_station.simulator.ultralight_c import VirtualUltralightC
+from rfid_station.simulator.memory.chips import MEMORY_CHIPS
+from rfid_station.simulator.memory.classic import VirtualClassic, trailer_of
+from rfid_station.simulator.memory.password_tag import VirtualPasswordTag
+from rfid_station.simulator.memory.type2 import CC_PAGE, PAGE_SIZE, STATIC_LOCK_PAGE, VirtualType2
+from rfid_station.simulator.memory.ultralight_aes import VirtualUltralightAes
+from rfid_station.simulator.memory.ultralight_c import VirtualUltralightC
 
 _USER_PAGE = 4
 _WEAK_OR_WORN = 6

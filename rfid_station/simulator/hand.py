@@ -33,10 +33,10 @@ from rfid_station.simulator.chips import CHIPS, is_blank, new_card
 from rfid_station.simulator.deck import Deck, blank_uid, open_deck
 from rfid_station.simulator.faults import Fault, chip_with, prepare
 from rfid_station.simulator.field import Field, Mishap
-from rfid_station.simulator.pcsc_reader import DEFAULT_PORT, VirtualPcscReader
-from rfid_station.simulator.reader_models import DEFAULT_MODEL, MODELS
+from rfid_station.simulator.readers.pcsc_reader import DEFAULT_PORT, VirtualPcscReader
+from rfid_station.simulator.readers.reader_models import DEFAULT_MODEL, MODELS
+from rfid_station.simulator.readers.troubled_field import Trouble, TroubledField
 from rfid_station.simulator.strike import parse_strike, positive
-from rfid_station.simulator.troubled_field import Trouble, TroubledField
 
 _FAULT_AT = 3
 _VANISHING = Mishap(_FAULT_AT, Tear(TornMode.BEFORE), leaves=True)

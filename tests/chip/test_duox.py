@@ -24,8 +24,8 @@ from rfid_station.errors import CardLost, CardRefused, ReadBackDiffers, WrongCal
 from rfid_station.reader.sim import SimLink
 from rfid_station.simulator.card import Tear, TornMode
 from rfid_station.simulator.chips import new_card
-from rfid_station.simulator.duox import DuoxFault, VirtualDuox, virtual_duox_root
 from rfid_station.simulator.field import Mishap
+from rfid_station.simulator.native.duox import DuoxFault, VirtualDuox, virtual_duox_root
 
 UID = bytes.fromhex("04A1B2C3D4E580")
 VIRTUAL = Root("virtual root", virtual_duox_root().public_key)

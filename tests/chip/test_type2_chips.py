@@ -21,9 +21,9 @@ from rfid_station.chip.ultralight_keys import VECTORS_3DES, prove_3des, prove_ae
 from rfid_station.domain.profile import Freshness, Protection
 from rfid_station.encode.encoder import examine_card, plan_card, plan_recycling
 from rfid_station.errors import CardLost, CardRefused, StationError
-from rfid_station.simulator.memory_chips import MEMORY_CHIPS
-from rfid_station.simulator.type2 import NAK_ARGUMENT, Handler
-from rfid_station.simulator.ultralight import VirtualUltralight
+from rfid_station.simulator.memory.chips import MEMORY_CHIPS
+from rfid_station.simulator.memory.type2 import NAK_ARGUMENT, Handler
+from rfid_station.simulator.memory.ultralight import VirtualUltralight
 
 NAMES = {
     "ultralight": "MIFARE Ultralight",

@@ -18,7 +18,7 @@ from rfid_station.encode.plan import Plan, Target
 from rfid_station.errors import CardRefused
 from rfid_station.reader.sim import SimLink
 from rfid_station.simulator.chips import new_card
-from rfid_station.simulator.classic import FACTORY_KEY, VirtualClassic
+from rfid_station.simulator.memory.classic import FACTORY_KEY, VirtualClassic
 
 LINK = "https://cards.example.com/c/ABCDEFGHJKMN"
 """45 bytes with what NDEF adds: one sector."""

@@ -50,8 +50,8 @@ from rfid_station.errors import (
     StationError,
 )
 from rfid_station.simulator.card import Tear, TornMode
-from rfid_station.simulator.classic import FACTORY_KEY, VirtualClassic, trailer_of
 from rfid_station.simulator.field import Mishap
+from rfid_station.simulator.memory.classic import FACTORY_KEY, VirtualClassic, trailer_of
 
 FACTORY_TRAILER = FACTORY_KEY + bytes.fromhex("FF078069") + FACTORY_KEY
 TEARS = st.builds(Tear, st.sampled_from(TornMode), st.integers(0, 0xFFFFFFFF))

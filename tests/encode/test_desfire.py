@@ -33,8 +33,8 @@ from rfid_station.errors import (
     WrongCall,
 )
 from rfid_station.simulator.card import Tear, TornMode, VirtualCard
-from rfid_station.simulator.desfire import VirtualDesfire
 from rfid_station.simulator.field import Mishap
+from rfid_station.simulator.native.desfire import VirtualDesfire
 
 LINK = "https://cards.example.com/c/ABCDEFGHJKMN"
 UID = bytes.fromhex("04A1B2C3D4E580")

@@ -40,7 +40,7 @@ from rfid_station.errors import (
 from rfid_station.reader.sim import SimLink
 from rfid_station.simulator.card import Tear, TornMode
 from rfid_station.simulator.field import Field, Mishap
-from rfid_station.simulator.ntag424 import VirtualNtag424
+from rfid_station.simulator.native.ntag424 import VirtualNtag424
 
 UID = bytes.fromhex("04A1B2C3D4E580")
 LINK = "https://cards.example.com/c/ABCDEFGHJKMN"

@@ -17,7 +17,7 @@ from rfid_station.errors import CardLost, CardRefused, ReadBackDiffers
 from rfid_station.reader.sim import SimLink
 from rfid_station.simulator.card import Tear, TornMode
 from rfid_station.simulator.field import Field, Mishap
-from rfid_station.simulator.ntag21x import MODELS, VirtualNtag21x
+from rfid_station.simulator.memory.ntag21x import MODELS, VirtualNtag21x
 
 LINK = "https://cards.example.com/c/ABCDEFGHJKMN"
 PROFILE = Profile("link", "link", frozenset({"NTAG213", "NTAG215", "NTAG216"}), Content.LINK)

@@ -22,7 +22,7 @@ from rfid_station.encode.plan import Target
 from rfid_station.errors import CardDefective, CardRefused, KeyUnavailable, ReadBackDiffers, WrongCall
 from rfid_station.shipped import shipped
 from rfid_station.simulator.card import VirtualCard
-from rfid_station.simulator.type2 import VirtualType2
+from rfid_station.simulator.memory.type2 import VirtualType2
 
 LEAST = {
     # chip: (link, closed by a key, locked) in exchanges, field restarts counted

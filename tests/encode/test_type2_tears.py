@@ -22,7 +22,7 @@ from rfid_station.errors import CardDefective, CardLost
 from rfid_station.reader.sim import SimLink
 from rfid_station.simulator.card import Tear, TornMode
 from rfid_station.simulator.field import Mishap
-from rfid_station.simulator.type2 import VirtualType2
+from rfid_station.simulator.memory.type2 import VirtualType2
 
 OLDER = "https://older.example.org/abc"
 FOREIGN = bytes.fromhex("03 16 D1 01 12 55 04") + b"parking.example/t" + b"\xfe"

@@ -19,7 +19,7 @@ from rfid_station.errors import CardRefused, ReadBackDiffers
 from rfid_station.reader.opening import open_reader
 from rfid_station.reader.sim import SimReader
 from rfid_station.simulator.card import TornMode
-from rfid_station.simulator.duox import virtual_duox_root
+from rfid_station.simulator.native.duox import virtual_duox_root
 
 PASSWORD_TAGS = ["ntag210", "ntag212", "ntag213", "ntag215", "ntag216", "mf0ul11", "mf0ul21"]
 KEYED_TAGS = ["ultralightc", "ultralightaes"]

@@ -19,7 +19,7 @@ from stations import CLERK
 
 from rfid_station.desk.station import open_station
 from rfid_station.domain.card import CardState
-from rfid_station.simulator.pcscd import PrivatePcscd
+from rfid_station.simulator.readers.pcscd import PrivatePcscd
 
 pytestmark = pytest.mark.xdist_group("pcsc")
 

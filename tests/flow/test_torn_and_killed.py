@@ -21,7 +21,7 @@ from rfid_station.encode.key_ring import KeyRing, seal
 from rfid_station.reader.opening import open_reader
 from rfid_station.reader.sim import SimReader
 from rfid_station.simulator.card import TornMode
-from rfid_station.simulator.type2 import VirtualType2
+from rfid_station.simulator.memory.type2 import VirtualType2
 
 EXCHANGES = 15
 """GET_VERSION, FAST_READ, 11 writes, a field restart, FAST_READ."""

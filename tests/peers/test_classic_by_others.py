@@ -22,8 +22,8 @@ from rfid_station.encode import classic
 from rfid_station.encode.plan import Target
 from rfid_station.reader.sim import SimLink
 from rfid_station.simulator.chips import new_card
-from rfid_station.simulator.classic import VirtualClassic
-from rfid_station.simulator.pn532_pty import VirtualPn532
+from rfid_station.simulator.memory.classic import VirtualClassic
+from rfid_station.simulator.readers.pn532_pty import VirtualPn532
 
 LINK = "https://charge.example.com/c/7Q2M9XK4"
 LONG_LINK = "https://charge.example.com/" + "9" * 100

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rfid_station.simulator.chips import new_card
-from rfid_station.simulator.pn532_pty import VirtualPn532
+from rfid_station.simulator.readers.pn532_pty import VirtualPn532
 
 UID = bytes.fromhex("04E10CDA993C80")
 ZERO, KEY, OTHER = bytes(16), bytes(range(16)), bytes(range(16, 32))

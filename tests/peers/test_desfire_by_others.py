@@ -13,8 +13,8 @@ import nfc.clf.udp
 import nfc.tag
 
 from rfid_station.simulator.chips import new_card
-from rfid_station.simulator.nfcpy_udp import VirtualUdpReader
-from rfid_station.simulator.pn532_pty import VirtualPn532
+from rfid_station.simulator.readers.nfcpy_udp import VirtualUdpReader
+from rfid_station.simulator.readers.pn532_pty import VirtualPn532
 
 UID = bytes.fromhex("04E10CDA993C80")
 LINK = "https://charge.example.com/" + "/".join(f"{number:04}" for number in range(40))

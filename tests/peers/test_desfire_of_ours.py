@@ -20,8 +20,8 @@ from rfid_station.domain.profile import Content, Freshness, Profile, Protection
 from rfid_station.encode.plan import Target
 from rfid_station.simulator.card import VirtualCard
 from rfid_station.simulator.chips import new_card
-from rfid_station.simulator.nfcpy_udp import VirtualUdpReader
-from rfid_station.simulator.pn532_pty import VirtualPn532
+from rfid_station.simulator.readers.nfcpy_udp import VirtualUdpReader
+from rfid_station.simulator.readers.pn532_pty import VirtualPn532
 
 UID = bytes.fromhex("04E10CDA993C80")
 LINK = "https://charge.example.com/c/7Q2M9XK4"

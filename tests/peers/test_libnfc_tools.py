@@ -12,7 +12,7 @@ import pytest
 
 from rfid_station.simulator.card import VirtualCard
 from rfid_station.simulator.chips import new_card, uid_size
-from rfid_station.simulator.pn532_pty import VirtualPn532
+from rfid_station.simulator.readers.pn532_pty import VirtualPn532
 
 UID = bytes.fromhex("04E10CDA993C80")
 LINK = "https://charge.example.com/c/7Q2M9XK4"

@@ -18,8 +18,8 @@ import pytest
 from rfid_station.simulator.card import Tear, TornMode, VirtualCard
 from rfid_station.simulator.chips import new_card, uid_size
 from rfid_station.simulator.field import Mishap
-from rfid_station.simulator.nfcpy_udp import VirtualUdpReader
-from rfid_station.simulator.pn532_pty import VirtualPn532
+from rfid_station.simulator.readers.nfcpy_udp import VirtualUdpReader
+from rfid_station.simulator.readers.pn532_pty import VirtualPn532
 
 UID = bytes.fromhex("04E10CDA993C80")
 LINK = "https://charge.example.com/c/7Q2M9XK4"

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from rfid_station.simulator.chips import new_card, uid_size
-from rfid_station.simulator.pcsc_reader import VirtualPcscReader
-from rfid_station.simulator.pcscd import PrivatePcscd
-from rfid_station.simulator.reader_models import MODELS
+from rfid_station.simulator.readers.pcsc_reader import VirtualPcscReader
+from rfid_station.simulator.readers.pcscd import PrivatePcscd
+from rfid_station.simulator.readers.reader_models import MODELS
 
 pytestmark = pytest.mark.xdist_group("pcsc")
 

@@ -25,11 +25,11 @@ from rfid_station.reader.port import Reader
 from rfid_station.reader.trace import traced
 from rfid_station.simulator.card import VirtualCard
 from rfid_station.simulator.chips import new_card, uid_size
-from rfid_station.simulator.contactless_reader import ContactlessReader
 from rfid_station.simulator.field import CardGone, Field
-from rfid_station.simulator.nfcpy_udp import VirtualUdpReader
-from rfid_station.simulator.pn532_pty import VirtualPn532
-from rfid_station.simulator.reader_models import MODELS
+from rfid_station.simulator.readers.contactless_reader import ContactlessReader
+from rfid_station.simulator.readers.nfcpy_udp import VirtualUdpReader
+from rfid_station.simulator.readers.pn532_pty import VirtualPn532
+from rfid_station.simulator.readers.reader_models import MODELS
 
 UID = bytes.fromhex("04E10CDA993C80")
 MASTER_KEY = b"cards:1".ljust(16, b"*")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rfid_station.reader.iso_dep_blocks import Ats, BlockError, IsoDepBlocks, parse_ats, rats
 from rfid_station.simulator.card import State, Tear, VirtualCard
 from rfid_station.simulator.field import Field
-from rfid_station.simulator.iso_dep_blocks import BlockLayer
+from rfid_station.simulator.readers.iso_dep_blocks import BlockLayer
 
 
 class Echo(VirtualCard):

@@ -27,8 +27,8 @@ from rfid_station.reader.nfc import NfcReader, open_nfc
 from rfid_station.reader.nfc_link import NfcLink, RadioGone, Selection
 from rfid_station.reader.opening import open_reader
 from rfid_station.simulator.chips import new_card, uid_size
-from rfid_station.simulator.nfcpy_udp import VirtualUdpReader
-from rfid_station.simulator.pn532_pty import VirtualPn532
+from rfid_station.simulator.readers.nfcpy_udp import VirtualUdpReader
+from rfid_station.simulator.readers.pn532_pty import VirtualPn532
 
 FIRST, SECOND = bytes.fromhex("04E10CDA993C80"), bytes.fromhex("04112233445580")
 FACTORY_KEY, NEW_KEY = b"\xff" * 6, bytes.fromhex("C0FFEEC0FFEE")

@@ -18,8 +18,8 @@ from rfid_station.reader.pcsc import PcscLink, PcscReader
 from rfid_station.simulator.card import Tear, TornMode, VirtualCard
 from rfid_station.simulator.chips import new_card
 from rfid_station.simulator.field import Mishap
-from rfid_station.simulator.pcsc_reader import VirtualPcscReader
-from rfid_station.simulator.pcscd import PrivatePcscd
+from rfid_station.simulator.readers.pcsc_reader import VirtualPcscReader
+from rfid_station.simulator.readers.pcscd import PrivatePcscd
 
 FIRST, SECOND = bytes.fromhex("04E10CDA993C80"), bytes.fromhex("04112233445580")
 GET_VERSION, READ_CC = b"\x60", b"\x30\x03"

@@ -15,11 +15,11 @@ from rfid_station.reader.pcsc import PcscReader
 from rfid_station.reader.pcsc_link import ConnectionBroken, PcscLink, ReaderHabits
 from rfid_station.reader.raw_path import RawKind
 from rfid_station.simulator.chips import new_card, uid_size
-from rfid_station.simulator.contactless_reader import ContactlessReader
 from rfid_station.simulator.field import CardGone, Field
-from rfid_station.simulator.pcsc_reader import VirtualPcscReader
-from rfid_station.simulator.pcscd import PrivatePcscd
-from rfid_station.simulator.reader_models import MODELS
+from rfid_station.simulator.readers.contactless_reader import ContactlessReader
+from rfid_station.simulator.readers.pcsc_reader import VirtualPcscReader
+from rfid_station.simulator.readers.pcscd import PrivatePcscd
+from rfid_station.simulator.readers.reader_models import MODELS
 
 UID = bytes.fromhex("04E10CDA993C80")
 NEW_KEY = bytes.fromhex("C0FFEEC0FFEE")

@@ -16,7 +16,7 @@ from rfid_station.errors import CardLost, CardRefused, WrongCall
 from rfid_station.reader.opening import open_reader
 from rfid_station.reader.sim import SimLink, open_sim, parse_sim
 from rfid_station.simulator.faults import Fault
-from rfid_station.simulator.ntag21x import VirtualNtag21x
+from rfid_station.simulator.memory.ntag21x import VirtualNtag21x
 
 NEVER_STOP = bool
 GET_VERSION, READ_CC = b"\x60", b"\x30\x03"

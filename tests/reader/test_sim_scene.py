@@ -12,7 +12,7 @@ from rfid_station.errors import CardLost, WrongCall
 from rfid_station.reader.sim import Seen, SimLink, open_sim, parse_sim
 from rfid_station.simulator.chips import CHIPS, new_card
 from rfid_station.simulator.deck import blank_uid
-from rfid_station.simulator.memory_chips import MEMORY_CHIPS
+from rfid_station.simulator.memory.chips import MEMORY_CHIPS
 
 NEVER_STOP = bool
 GET_VERSION = b"\x60"

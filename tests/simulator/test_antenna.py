@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from rfid_station.simulator import antenna
-from rfid_station.simulator.antenna import Antenna
 from rfid_station.simulator.chips import new_card
 from rfid_station.simulator.field import Field
+from rfid_station.simulator.readers import antenna
+from rfid_station.simulator.readers.antenna import Antenna
 
 UID = bytes.fromhex("04E10CDA993C80")
 

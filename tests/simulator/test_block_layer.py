@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from rfid_station.simulator.card import State, Tear, VirtualCard
 from rfid_station.simulator.field import Field
-from rfid_station.simulator.iso_dep_blocks import BlockLayer, frame_size
+from rfid_station.simulator.readers.iso_dep_blocks import BlockLayer, frame_size
 
 
 class Echo(VirtualCard):

@@ -6,8 +6,8 @@ import pytest
 
 from rfid_station.simulator.card import Tear, TornMode
 from rfid_station.simulator.chips import new_card
-from rfid_station.simulator.contactless_reader import ContactlessReader
 from rfid_station.simulator.field import CardGone, Field, Mishap
+from rfid_station.simulator.readers.contactless_reader import ContactlessReader
 
 UID = bytes.fromhex("04E10CDA993C80")
 START, END = "FFC20000028100", "FFC20000028200"

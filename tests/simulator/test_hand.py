@@ -17,7 +17,7 @@ from rfid_station.simulator.deck import Mark, open_deck
 from rfid_station.simulator.faults import Fault
 from rfid_station.simulator.field import CardGone, Field, Mishap
 from rfid_station.simulator.hand import Hand, Pile, main, parse_mishap
-from rfid_station.simulator.pcsc_reader import VirtualPcscReader
+from rfid_station.simulator.readers.pcsc_reader import VirtualPcscReader
 
 UID = bytes.fromhex("04E10CDA993C80")
 NOBODY_LISTENS = 1
@@ -199,7 +199,7 @@ def test_a_card_that_is_swapped_leaves_another_one_that_nobody_has_selected(
 def test_a_slow_card_takes_its_time(reader: VirtualPcscReader, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     field = laid_with(Fault.SLOW, reader)
-    monkeypatch.setattr("rfid_station.simulator.troubled_field.time.sleep", pauses.append)
+    monkeypatch.setattr("rfid_station.simulator.readers.troubled_field.time.sleep", pauses.append)
 
     assert field.exchange(b"\x60")
     field.apdu(b"\x60")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rfid_station.simulator.card import Tear, TornMode, VirtualCard
 from rfid_station.simulator.chips import card_from, is_blank, new_card
 from rfid_station.simulator.deck import blank_uid
-from rfid_station.simulator.memory_chips import MEMORY_CHIPS
-from rfid_station.simulator.type2 import VirtualType2
+from rfid_station.simulator.memory.chips import MEMORY_CHIPS
+from rfid_station.simulator.memory.type2 import VirtualType2
 
 ACK, NAK, SILENCE = b"\x0a", b"\x00", b""
 

@@ -6,11 +6,11 @@ import pytest
 
 from rfid_station.simulator.card import Tear, TornMode, VirtualCard
 from rfid_station.simulator.chips import CHIPS, is_blank, new_card
-from rfid_station.simulator.classic import VirtualClassic, sector_of
 from rfid_station.simulator.deck import blank_uid
 from rfid_station.simulator.faults import Fault, can_have, chip_with, prepare
-from rfid_station.simulator.memory_chips import MEMORY_CHIPS
-from rfid_station.simulator.type2 import VirtualType2
+from rfid_station.simulator.memory.chips import MEMORY_CHIPS
+from rfid_station.simulator.memory.classic import VirtualClassic, sector_of
+from rfid_station.simulator.memory.type2 import VirtualType2
 
 ACK, NAK, NAK_EEPROM = b"\x0a", b"\x00", (b"\x05", b"\x02")
 CLASSICS = ["mini", "classic1k", "classic1k7", "classic4k", "plus2k"]

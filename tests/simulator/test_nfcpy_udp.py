@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rfid_station.errors import WrongCall
-from rfid_station.simulator.antenna import Antenna
 from rfid_station.simulator.chips import new_card, uid_size
 from rfid_station.simulator.field import Field
-from rfid_station.simulator.nfcpy_udp import UdpCard, VirtualUdpReader, parse_datagram
+from rfid_station.simulator.readers.antenna import Antenna
+from rfid_station.simulator.readers.nfcpy_udp import UdpCard, VirtualUdpReader, parse_datagram
 
 UID = bytes.fromhex("04E10CDA993C80")
 

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from rfid_station.simulator.card import Tear, TornMode
 from rfid_station.simulator.chips import card_from
-from rfid_station.simulator.ntag21x import MODELS, VirtualNtag21x
+from rfid_station.simulator.memory.ntag21x import MODELS, VirtualNtag21x
 
 UID = bytes.fromhex("04E10CDA993C80")
 ACK, NAK, NAK_COUNTER, NAK_EEPROM, SILENCE = b"\x0a", b"\x00", b"\x04", b"\x05", b""

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from rfid_station.simulator.atr import contactless_atr, historical_bytes
 from rfid_station.simulator.card import Tear, TornMode, VirtualCard
 from rfid_station.simulator.chips import CHIPS, card_from, is_blank, new_card
 from rfid_station.simulator.deck import blank_uid
+from rfid_station.simulator.readers.atr import contactless_atr, historical_bytes
 
 UID = bytes.fromhex("04E10CDA993C80")
 NUID = bytes.fromhex("04A2B3C4")

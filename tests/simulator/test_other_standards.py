@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rfid_station.simulator.card import Tear, TornMode, VirtualCard
 from rfid_station.simulator.chips import card_from, new_card, uid_size
 from rfid_station.simulator.deck import Deck
-from rfid_station.simulator.iso_dep_chips import ISO_DEP_CHIPS
+from rfid_station.simulator.native.chips import ISO_DEP_CHIPS
 
 GET_VERSION = bytes.fromhex("9060000000")
 SELECT_NDEF = bytes.fromhex("00A4040007D276000085010100")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from rfid_station.errors import NoReader
-from rfid_station.simulator import pcscd
-from rfid_station.simulator.pcscd import PrivatePcscd, environment_for
+from rfid_station.simulator.readers import pcscd
+from rfid_station.simulator.readers.pcscd import PrivatePcscd, environment_for
 
 SYSTEM = Path("/run/pcscd")
 

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rfid_station.errors import WrongCall
-from rfid_station.simulator.antenna import Antenna
 from rfid_station.simulator.card import Tear, TornMode
 from rfid_station.simulator.chips import new_card, uid_size
 from rfid_station.simulator.field import Field, Mishap
-from rfid_station.simulator.pn532 import Pn532, UnknownCommand, crc_a
-from rfid_station.simulator.pn532_line import Pn532Line, frame_of
-from rfid_station.simulator.pn532_pty import VirtualPn532
+from rfid_station.simulator.readers.antenna import Antenna
+from rfid_station.simulator.readers.pn532 import Pn532, UnknownCommand, crc_a
+from rfid_station.simulator.readers.pn532_line import Pn532Line, frame_of
+from rfid_station.simulator.readers.pn532_pty import VirtualPn532
 
 UID = bytes.fromhex("04E10CDA993C80")
 ACK = "0000FF00FF00"

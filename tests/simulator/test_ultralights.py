@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.cmac import CMAC
 
 from rfid_station.simulator.card import Tear, TornMode, VirtualCard
 from rfid_station.simulator.chips import card_from, new_card
-from rfid_station.simulator.three_pass import VirtualThreePassTag
-from rfid_station.simulator.ultralight_aes import VirtualUltralightAes
-from rfid_station.simulator.ultralight_c import VirtualUltralightC
+from rfid_station.simulator.memory.three_pass import VirtualThreePassTag
+from rfid_station.simulator.memory.ultralight_aes import VirtualUltralightAes
+from rfid_station.simulator.memory.ultralight_c import VirtualUltralightC
 
 UID = bytes.fromhex("04C1285A373080")
 OTHER_UID = bytes.fromhex("04112233445580")

@@ -11,7 +11,7 @@ from phone import AirLink
 
 from rfid_station.simulator.chips import new_card
 from rfid_station.simulator.faults import Fault, prepare
-from rfid_station.simulator.type2 import VirtualType2
+from rfid_station.simulator.memory.type2 import VirtualType2
 
 UID = bytes.fromhex("04C1285A373080")
 LINK = "https://charge.example.com/c/7Q2M9XK4"

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from rfid_station.simulator.card import Tear, TornMode
 from rfid_station.simulator.chips import card_from, new_card
-from rfid_station.simulator.classic import VirtualClassic, area_of, sector_of, trailer_of
-from rfid_station.simulator.classic_access import parse_access
 from rfid_station.simulator.deck import blank_uid
+from rfid_station.simulator.memory.classic import VirtualClassic, area_of, sector_of, trailer_of
+from rfid_station.simulator.memory.classic_access import parse_access
 
 ACK, SILENCE = b"\x0a", b""
 FACTORY = "FFFFFFFFFFFF"

@@ -10,7 +10,7 @@ from nxp_host import D40Host, Ev1Host, Ev2Host, Refused, crc_a, des_cbc, given, 
 
 from rfid_station.simulator.card import Tear, TornMode
 from rfid_station.simulator.chips import card_from, is_blank, new_card
-from rfid_station.simulator.desfire import VirtualDesfire
+from rfid_station.simulator.native.desfire import VirtualDesfire
 
 UID = bytes.fromhex("04E10CDA993C80")
 ZERO = bytes(16)

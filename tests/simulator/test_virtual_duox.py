@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from nxp_host import transmit, wrapped
 
 from rfid_station.simulator.chips import card_from, new_card
-from rfid_station.simulator.duox import DuoxFault, VirtualDuox, virtual_duox_root
+from rfid_station.simulator.native.duox import DuoxFault, VirtualDuox, virtual_duox_root
 
 UID = bytes.fromhex("04E10CDA993C80")
 ENTER = "00A4040010A000000845000000000000000000000100"

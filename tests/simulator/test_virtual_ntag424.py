@@ -12,9 +12,9 @@ from nxp_host import Ev2Host, Refused, aes_cbc, aes_cmac, given, transmit, wrapp
 
 from rfid_station.simulator.card import Tear, TornMode
 from rfid_station.simulator.chips import card_from, is_blank, new_card
-from rfid_station.simulator.cipher import Algorithm, Cipher
-from rfid_station.simulator.ntag424 import SAMPLE_UID, VirtualNtag424
-from rfid_station.simulator.secure_messaging import Ev2Session
+from rfid_station.simulator.native.cipher import Algorithm, Cipher
+from rfid_station.simulator.native.ntag424 import SAMPLE_UID, VirtualNtag424
+from rfid_station.simulator.native.secure_messaging import Ev2Session
 
 UID = bytes.fromhex("04E10CDA993C80")
 ZERO = bytes(16)

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rfid_station.simulator.chips import new_card, uid_size
-from rfid_station.simulator.contactless_reader import ContactlessReader
 from rfid_station.simulator.field import CardGone, Field
-from rfid_station.simulator.reader_models import MODELS
+from rfid_station.simulator.readers.contactless_reader import ContactlessReader
+from rfid_station.simulator.readers.reader_models import MODELS
 
 UID = bytes.fromhex("04E10CDA993C80")
 FACTORY_KEY = "FFFFFFFFFFFF"

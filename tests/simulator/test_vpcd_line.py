@@ -11,8 +11,8 @@ import pytest
 from rfid_station.simulator.card import Tear, TornMode
 from rfid_station.simulator.chips import new_card
 from rfid_station.simulator.field import Mishap
-from rfid_station.simulator.pcsc_reader import VirtualPcscReader
-from rfid_station.simulator.reader_models import MODELS
+from rfid_station.simulator.readers.pcsc_reader import VirtualPcscReader
+from rfid_station.simulator.readers.reader_models import MODELS
 
 UID = bytes.fromhex("04E10CDA993C80")
 POWER_ON, GET_ATR = "01", "04"

@@ -1,0 +1,1 @@
+"""Virtual readers: what stands between a virtual card and a program that knows nothing of it."""
