@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cache
 
 from rfid_station.errors import WrongCall
 
@@ -112,16 +113,30 @@ def iso_check_digit(compact: str) -> str:
     Each character is split into two bits and two trits; position i weighs them with the i-th
     power of one matrix modulo 2 and of one modulo 3, so that swaps and single errors show.
     """
-    bits, trits = (0, 0), (0, 0)
+    bit_0 = bit_1 = trit_0 = trit_1 = 0
+    for row, character in zip(_weighed(), compact, strict=True):
+        bits, trits = row[character]
+        bit_0, bit_1 = bit_0 + bits[0], bit_1 + bits[1]
+        trit_0, trit_1 = trit_0 + trits[0], trit_1 + trits[1]
+    last_0, last_1 = _times((trit_0, trit_1), ((0, 2), (2, 1)))
+    return _ALPHABET[9 * (2 * (bit_0 % 2) + bit_1 % 2) + 3 * (last_0 % 3) + last_1 % 3]
+
+
+@cache
+def _weighed() -> tuple[dict[str, tuple[_Pair, _Pair]], ...]:
+    """What each character adds to bits and trits at each of the 14 positions, worked out once."""
+    rows = []
     bit_weight, trit_weight = _IDENTITY, _IDENTITY
-    for character in compact:
+    for _ in range(14):
         bit_weight = _multiply(bit_weight, ((0, 1), (1, 1)), 2)
         trit_weight = _multiply(trit_weight, ((0, 1), (1, 2)), 3)
-        quotient, remainder = divmod(_ALPHABET.index(character), 9)
-        bits = _add(bits, _times(divmod(quotient, 2), bit_weight), 2)
-        trits = _add(trits, _times(divmod(remainder, 3), trit_weight), 3)
-    trits = tuple(value % 3 for value in _times(trits, ((0, 2), (2, 1))))  # type: ignore[assignment]
-    return _ALPHABET[9 * (2 * bits[0] + bits[1]) + 3 * trits[0] + trits[1]]
+        row = {}
+        for value, character in enumerate(_ALPHABET):
+            quotient, remainder = divmod(value, 9)
+            bits = _times(divmod(quotient, 2), bit_weight)
+            row[character] = bits, _times(divmod(remainder, 3), trit_weight)
+        rows.append(row)
+    return tuple(rows)
 
 
 _Pair = tuple[int, int]
@@ -139,7 +154,3 @@ def _times(row: _Pair, matrix: _Matrix) -> _Pair:
 def _multiply(left: _Matrix, right: _Matrix, modulus: int) -> _Matrix:
     (a, b), (c, d) = (_times(row, right) for row in left)
     return ((a % modulus, b % modulus), (c % modulus, d % modulus))
-
-
-def _add(left: _Pair, right: _Pair, modulus: int) -> _Pair:
-    return ((left[0] + right[0]) % modulus, (left[1] + right[1]) % modulus)
