@@ -128,6 +128,18 @@ class OcpiSettings(_Table):
         return Party(self.country_code, self.party_id)
 
 
+class ServeSettings(_Table):
+    """`[serve]`: how partners are let in, beyond where."""
+
+    tls_certificate: str = ""
+    """A PEM file with the certificate chain, in the station's folder; without one a proxy has to do TLS."""
+    tls_key: str = ""
+    page: int = Field(default=1000, ge=1, le=100_000)
+    """The most tokens on a page of the list."""
+    connections: int = Field(default=512, ge=8, le=65_536)
+    """How many connections are open at the same time."""
+
+
 class PrintSettings(_Table):
     """`[print]`: names of files in `templates/`, one's own folder first."""
 
@@ -147,6 +159,7 @@ class Settings(BaseSettings):
     desk: DeskSettings = DeskSettings()
     keys: KeySettings = KeySettings()
     ocpi: OcpiSettings = OcpiSettings()
+    serve: ServeSettings = ServeSettings()
     print: PrintSettings = PrintSettings()
 
     @classmethod

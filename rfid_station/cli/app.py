@@ -12,6 +12,7 @@ from rfid_station import __version__
 from rfid_station.cli import card, key, partner, reader, sheet, simulate, store, sync
 from rfid_station.cli.context import Who, note_globals
 from rfid_station.cli.output import show_error
+from rfid_station.cli.serve import serve
 from rfid_station.errors import ExitCode, StationError
 
 
@@ -45,6 +46,7 @@ app.add_typer(partner.app, name="partner")
 app.add_typer(sync.app, name="sync")
 app.add_typer(store.app, name="store")
 app.add_typer(simulate.app, name="simulate")
+app.command()(serve)
 
 
 def _version(wanted: bool) -> None:

@@ -1,4 +1,4 @@
-"""`rfid-station simulate`: virtual cards on a virtual reader, for all that knows one of three links."""
+"""`rfid-station simulate`: virtual cards on a virtual reader that knows three links, and a virtual CPO."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from rfid_station.cli.output import show_rows, talk
 from rfid_station.errors import WrongCall
 
 if TYPE_CHECKING:
+    from rfid_station.simulator.cpo import Fault, Logged, VirtualCpo
+    from rfid_station.simulator.cpo_profile import CpoProfile
     from rfid_station.simulator.hand import Hand, Pile, VirtualReader
 
     Opening = Callable[[ExitStack, Callable[[], None]], tuple[VirtualReader, dict[str, Any]]]
 
 app = typer.Typer(
-    help="Virtual cards on a virtual reader, for training, demos and other people's programs.",
+    help="Virtual cards on a virtual reader, and a virtual CPO, for training, demos and other programs.",
     no_args_is_help=True,
 )
 
@@ -63,7 +65,7 @@ class Wish:
 
 @app.callback()
 def simulate() -> None:
-    """Virtual cards on a virtual reader."""
+    """Virtual cards on a virtual reader, and a virtual CPO."""
 
 
 @app.command()
@@ -171,6 +173,126 @@ def udp(
         return reader, {"port": reader.port, "reader": uri, "try": [f"rfid-station card read --reader {uri}"]}
 
     _run(Wish(chip, uid, deck, seed, fault, hands_free, count, as_json), open_it)
+
+
+@app.command()
+def cpo(
+    profile: Annotated[
+        str, typer.Option(metavar="NAME", help="As whom it behaves; an unknown name lists them.")
+    ] = "strict",
+    version: Annotated[
+        list[str] | None, typer.Option(metavar="VERSION", help="OCPI version; may be repeated.")
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND[:MEMBER=VALUE,...]", help="What goes wrong from the start; may be repeated."
+        ),
+    ] = None,
+    tls: Annotated[bool, typer.Option("--tls", help="Serve https with a certificate nobody signed.")] = False,
+    port: Annotated[int, typer.Option(help="Where to listen, on loopback; 0 takes a free one.")] = 0,
+    state: Annotated[
+        Path | None, typer.Option("--state", metavar="FILE", help="Keeps all it knows for the next time.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Be a charge point operator: register, take tokens, hold cards to a charging station, go wrong."""
+    import secrets
+
+    from rfid_station.simulator.cpo import VirtualCpo
+
+    first_token = secrets.token_urlsafe(24)
+    chosen, faults = _cpo_profile(profile, version or []), [_cpo_fault(text) for text in fault or []]
+    say = _say_request_json if as_json else _say_request
+    ends = {signal.SIGTERM, signal.SIGINT}
+    # Blocked before there are threads, so that none of them takes what ends the process.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    try:
+        with VirtualCpo(first_token, chosen, port=port, state_file=state, tls=tls, on_logged=say) as running:
+            for one in faults:
+                running.faults.add(one)
+            _introduce_cpo(running, first_token, as_json)
+            signal.sigwait(ends)
+    except (OSError, OverflowError) as trouble:
+        raise WrongCall(f"port {port} cannot be had: {trouble}", hint="give another --port, or 0") from None
+    except ValueError as trouble:
+        raise WrongCall(str(trouble), hint="give another --state, or a file that is not there yet") from None
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _cpo_profile(name: str, versions: list[str]) -> CpoProfile:
+    """The profile of a name, in all its versions or in some.
+
+    :raises WrongCall: there is no such profile or version
+    """
+    from dataclasses import replace
+
+    from rfid_station.simulator.cpo_edition import EDITIONS
+    from rfid_station.simulator.cpo_profile import PROFILES
+
+    if name not in PROFILES:
+        listed = "\n".join(f"  {known}: {profile.title}" for known, profile in PROFILES.items())
+        raise WrongCall(f"there is no profile {name!r}", hint=f"give one of\n{listed}")
+    unknown = next((version for version in versions if version not in EDITIONS), None)
+    if unknown is not None:
+        raise WrongCall(f"there is no version {unknown!r}", hint=f"give some of {', '.join(EDITIONS)}")
+    return replace(PROFILES[name], versions=tuple(versions)) if versions else PROFILES[name]
+
+
+def _cpo_fault(text: str) -> Fault:
+    """A fault as it is typed.
+
+    :raises WrongCall: it is none
+    """
+    from rfid_station.simulator.cpo import Fault, FaultKind
+
+    try:
+        return Fault.from_text(text)
+    except ValueError as trouble:
+        kinds = ", ".join(kind.replace("_", "-") for kind in FaultKind)
+        raise WrongCall(f"--fault {text}: {trouble}", hint=f"there are {kinds}") from None
+
+
+def _introduce_cpo(cpo: VirtualCpo, first_token: str, as_json: bool) -> None:
+    """Say where it is, and what to type on our side: to register, or, where that is done, to go on."""
+    name = cpo.profile.party_id.lower()
+    tries = ["rfid-station sync run"]
+    is_new = not cpo.parties
+    if is_new:
+        cpo.admit(first_token)
+        tries = [
+            f"printf %s {first_token} | rfid-station partner add {name} {cpo.versions_url} --token-file -",
+            f"rfid-station partner connect {name}",
+            *tries,
+        ]
+    if as_json:
+        facts = {
+            "versions_url": cpo.versions_url,
+            "station_url": cpo.station_url,
+            "control_url": cpo.control_url,
+            "versions": list(cpo.profile.versions),
+            "first_token": first_token if is_new else None,
+            "try": tries,
+        }
+        typer.echo(json.dumps({"event": "ready", **facts}))
+        return
+    talk("on the other side, type\n" + "\n".join(f"  {command}" for command in tries))
+    body = shlex.quote(json.dumps({"versions_url": "OURS", "token": "INVITATION"}))
+    talk(f"to have it come to us\n  curl -d {body} {cpo.control_url}/register")
+    card = shlex.quote(json.dumps({"uid": "04E10CDA993C80"}))
+    talk(f"to hold a card to its charging station\n  curl -d {card} {cpo.station_url}")
+    talk("here, Ctrl-C ends")
+
+
+def _say_request(logged: Logged) -> None:
+    typer.echo(f"{logged.method} {logged.path} {logged.http_status or '-'} {logged.fault}".rstrip())
+
+
+def _say_request_json(logged: Logged) -> None:
+    from dataclasses import asdict
+
+    typer.echo(json.dumps({"event": "request", **asdict(logged)}))
 
 
 def _run(wish: Wish, open_it: Opening) -> None:

@@ -52,6 +52,7 @@ def _receiver(station: Station, partner: Partner) -> TokensReceiver | None:
         partner.connection,
         station.vault.read(partner.client_token_ref),
         station.settings.ocpi.party,
+        profile=partner.profile,
         timeout_s=station.settings.ocpi.timeout_s,
     )
 

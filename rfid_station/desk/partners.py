@@ -3,30 +3,73 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from urllib.parse import urlsplit
 
+from rfid_station.desk.partner_profiles import DEFAULT, load_partner_profile
+from rfid_station.desk.partner_server import SERVER_TOKEN_BYTES, listening, us_of
 from rfid_station.desk.station import Station
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.partner import Partner, PartnerState
-from rfid_station.errors import Conflict, WrongCall
-from rfid_station.ocpi.handshake import register
-from rfid_station.ocpi.port import Registration, Us
-from rfid_station.ocpi.server import create_app, serve_in_thread
+from rfid_station.domain.partner_profile import check_partner_name
+from rfid_station.errors import Conflict, StationError, WrongCall
+from rfid_station.ocpi.client import check_token
+from rfid_station.ocpi.handshake import credentials_url_of, register, unregister
+from rfid_station.ocpi.port import Registration
 from rfid_station.store.partners import server_token_hash
-
-SERVER_TOKEN_BYTES = 32
 
 
 def add_partner(
-    station: Station, name: str, versions_url: str, first_token: str, agreement: Agreement
+    station: Station,
+    name: str,
+    versions_url: str,
+    first_token: str,
+    agreement: Agreement,
+    profile: str = DEFAULT,
 ) -> Partner:
     """Note a partner down, with the token that came out of band. Nothing is sent.
 
-    :raises WrongCall: the URL is none, or the token is empty
+    :raises WrongCall: the URL is none, the token cannot be used, or there is no such profile
     :raises Conflict: there is a partner of that name
     """
+    check_partner_name(name)
+    _check_given(name, versions_url, first_token)
+    given = load_partner_profile(profile, station.folder)
+    reference = station.vault.keep(name, first_token)
+    try:
+        return station.store.partners.add(
+            name=name,
+            versions_url=versions_url,
+            client_token_ref=reference,
+            agreement=agreement,
+            actor=station.actor,
+            profile=given,
+        )
+    except BaseException:
+        station.vault.forget(reference)
+        raise
+
+
+def readmit_partner(station: Station, name: str, versions_url: str | None, first_token: str) -> Partner:
+    """Note a new first token of a partner that is not connected. Nothing is sent.
+
+    :raises WrongCall: there is no such partner, or URL or token cannot be used
+    :raises Conflict: it is connected
+    """
+    partner = station.store.partners.get(name)
+    url = versions_url or partner.versions_url
+    _check_given(name, url, first_token)
+    reference = station.vault.keep(name, first_token)
+    try:
+        readmitted = station.store.partners.readmit(name, url, reference, station.actor)
+    except BaseException:
+        station.vault.forget(reference)
+        raise
+    station.vault.forget(partner.client_token_ref)
+    return readmitted
+
+
+def _check_given(name: str, versions_url: str, first_token: str) -> None:
     if urlsplit(versions_url).scheme not in ("http", "https") or not urlsplit(versions_url).netloc:
         raise WrongCall(
             f"{versions_url!r} is not an address", hint="it looks like https://cpo.example/ocpi/versions"
@@ -36,18 +79,7 @@ def add_partner(
             f"the token for {name} is empty",
             hint="put the one line that the partner sent into a file and name it with --token-file",
         )
-    reference = station.vault.keep(name, first_token)
-    try:
-        return station.store.partners.add(
-            name=name,
-            versions_url=versions_url,
-            client_token_ref=reference,
-            agreement=agreement,
-            actor=station.actor,
-        )
-    except BaseException:
-        station.vault.forget(reference)
-        raise
+    check_token(first_token, f"token for {name}")
 
 
 def connect_partner(station: Station, name: str) -> Partner:
@@ -56,63 +88,73 @@ def connect_partner(station: Station, name: str) -> Partner:
     The partner calls us back while our own request is open, so we listen meanwhile. Whatever
     fails, the partner stands as it stood before.
 
-    :raises Conflict: it is connected already
+    :raises Conflict: it is connected already, or it is the partner's turn
     :raises PartnerError: it refuses, answers nonsense, or cannot be reached
     """
     partner = station.store.partners.get(name)
     if partner.state is PartnerState.CONNECTED:
         raise Conflict(f"{name} is connected already", hint="rfid-station sync status")
-    server_token = secrets.token_urlsafe(SERVER_TOKEN_BYTES)
-    station.store.partners.begin_connecting(name, server_token_hash(server_token))
+    if not partner.client_token_ref:
+        raise Conflict(
+            f"{name} is {partner.state}, and we have no first token of it",
+            hint=f"rfid-station partner connect {name} --token-file FILE, or … partner invite {name}",
+        )
+    server_token = begin_handshake(station, name)
     try:
         registration = _handshake(station, partner, server_token)
+        return keep_registration(station, partner, registration)
     except BaseException:
         station.store.partners.abort_connecting(name)
         raise
-    return _keep(station, partner, registration)
+
+
+def begin_handshake(station: Station, name: str) -> str:
+    """Put a new server token in force for the length of a handshake; the token."""
+    server_token = secrets.token_urlsafe(SERVER_TOKEN_BYTES)
+    station.store.partners.begin_connecting(name, server_token_hash(server_token))
+    return server_token
 
 
 def _handshake(station: Station, partner: Partner, server_token: str) -> Registration:
-    us = us_of(station)
     first_token = station.vault.read(partner.client_token_ref)
-    with listening(station):
+    with listening(station, server_token):
         return register(
-            us,
+            us_of(station),
             partner.versions_url,
             first_token,
             server_token,
-            # Our POST lasts as long as the partner's two calls to us.
-            timeout_s=3 * station.settings.ocpi.timeout_s,
+            profile=partner.profile,
+            timeout_s=handshake_timeout_s(station),
         )
 
 
-def _keep(station: Station, partner: Partner, registration: Registration) -> Partner:
-    """Keep the new client token first, then the connection that refers to it."""
-    reference = station.vault.keep(partner.name, registration.client_token)
-    connected = station.store.partners.finish_connecting(
-        partner.name, registration.connection, reference, station.actor
-    )
+def handshake_timeout_s(station: Station) -> float:
+    """Our POST lasts as long as the partner's two calls to us."""
+    return 3 * station.settings.ocpi.timeout_s
+
+
+def keep_registration(station: Station, partner: Partner, registration: Registration) -> Partner:
+    """Keep the new client token first, then the connection that refers to it.
+
+    What the partner registered and we cannot keep is taken back from it, as far as it lets us.
+    """
+    reference = None
+    try:
+        reference = station.vault.keep(partner.name, registration.client_token)
+        connected = station.store.partners.finish_connecting(
+            partner.name, registration.connection, reference, station.actor
+        )
+    except BaseException:
+        if reference:
+            station.vault.forget(reference)
+        if partner.state is not PartnerState.CONNECTED:
+            _take_back(station, partner, registration)
+        raise
     station.vault.forget(partner.client_token_ref)
     return connected
 
 
-def us_of(station: Station) -> Us:
-    """Who we are towards partners."""
-    ocpi = station.settings.ocpi
-    return Us(ocpi.party, ocpi.name, f"{ocpi.public_url.rstrip('/')}/ocpi/versions")
-
-
-@contextmanager
-def listening(station: Station) -> Iterator[None]:
-    """Answer partners for as long as the block runs.
-
-    :raises WrongCall: the address cannot be listened on
-    """
-    host, _, port = station.settings.ocpi.listen.rpartition(":")
-    if not port.isdecimal():
-        raise WrongCall(
-            f"ocpi.listen = {station.settings.ocpi.listen!r} has no port",
-            hint='write it as listen = "127.0.0.1:8090" in station.toml',
-        )
-    with serve_in_thread(create_app(us_of(station), station.store.partners), host, int(port)):
-        yield
+def _take_back(station: Station, partner: Partner, registration: Registration) -> None:
+    with suppress(StationError):
+        url = credentials_url_of(registration.connection, partner.profile)
+        unregister(registration, url, profile=partner.profile, timeout_s=station.settings.ocpi.timeout_s)

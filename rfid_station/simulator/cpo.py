@@ -1,16 +1,15 @@
-"""A virtual partner CPO for OCPI 2.2.1, as a process of its own or inside a test.
+"""A virtual partner CPO for OCPI 2.1.1, 2.2.1 and 2.3.0, as a process of its own or inside a test.
 
     python -m rfid_station.simulator.cpo --first-token-file FILE [--port N] [--state FILE]
 
 prints one JSON line with its URLs once it answers, and runs until SIGTERM or Ctrl-C. It is
-strict where the specification is (`cpo_ocpi` says where it leaves a choice), calls back in
-the registration, and has one charging station behind it:
+strict where the specification is (`cpo_tokens` says where it leaves a choice), unless its
+profile says otherwise; it calls back in the registration, and has one charging station behind it:
 
     POST /station/authorize  {"uid": "04E10CDA993C80"}  →  {"status": "Accepted", "reason": …}
 
-Whoever drives a test or a demo also finds, without authorization, `GET /control/log`,
-`GET /control/tokens`, `POST` and `DELETE /control/faults`, and `POST /control/first-token`
-`{"token": …}`. Made for loopback, not for the open network.
+Whoever drives a test or a demo also finds, without authorization, what `cpo_control` lists under
+`/control`. Made for loopback, not for the open network.
 """
 
 from __future__ import annotations
@@ -18,40 +17,50 @@ from __future__ import annotations
 import argparse
 import http
 import json
-import re
 import signal
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from rfid_station.simulator.cpo_answer import envelope
+from rfid_station.simulator.cpo_certificate import Certificate, self_signed
+from rfid_station.simulator.cpo_control import Control, Logged
+from rfid_station.simulator.cpo_edition import EDITIONS, Encoding
 from rfid_station.simulator.cpo_faults import Fault, FaultKind, Faults
 from rfid_station.simulator.cpo_http import HttpServer, Reply, Request, json_reply
-from rfid_station.simulator.cpo_ocpi import CpoProfile, OcpiEndpoints, envelope
-from rfid_station.simulator.cpo_rules import CI_STRINGS, Decision, JsonObject, decide
+from rfid_station.simulator.cpo_initiative import Initiative, Report
+from rfid_station.simulator.cpo_ocpi import OcpiEndpoints
+from rfid_station.simulator.cpo_profile import PROFILES, CpoProfile, Decides
+from rfid_station.simulator.cpo_rules import CI_STRINGS, Decision, JsonObject
 from rfid_station.simulator.cpo_state import Key, digest, open_state
+from rfid_station.simulator.cpo_station import Station
 
-__all__ = ["CpoProfile", "Fault", "FaultKind", "Logged", "VirtualCpo", "main"]
-
-
-@dataclass(frozen=True, slots=True)
-class Logged:
-    """One OCPI request: the HTTP status it was answered with (0 for none), and the fault that hit it."""
-
-    method: str
-    path: str
-    http_status: int
-    fault: str = ""
+__all__ = [
+    "PROFILES",
+    "CpoProfile",
+    "Decides",
+    "Encoding",
+    "Fault",
+    "FaultKind",
+    "Logged",
+    "Report",
+    "VirtualCpo",
+    "main",
+]
 
 
 class VirtualCpo:
     """One virtual CPO. Use it as a context manager, or `start` and `stop` it.
 
-    :param first_token: admits one registration; without effect where the state file exists already
+    :param first_token: admits one registration, empty for none; without effect where the state file exists
     :param port: 0 takes a free one
+    :param tls: serve https with a certificate that nobody has signed; True makes one for `host`
+    :param on_logged: is told of each OCPI request once it is answered, from the thread that did
     :raises ValueError: the state file is not one
     :raises OSError: the port cannot be taken
     """
@@ -64,14 +73,24 @@ class VirtualCpo:
         host: str = "127.0.0.1",
         port: int = 0,
         state_file: Path | None = None,
+        tls: Certificate | bool = False,
+        on_logged: Callable[[Logged], None] = lambda _: None,
     ) -> None:
         self.profile = profile or CpoProfile()
         self.faults = Faults()
         self.log: list[Logged] = []
+        self._on_logged = on_logged
         self._state = open_state(state_file, first_token)
         self._released = threading.Event()
-        self._http = HttpServer(host, port, self._answer)
-        self._ocpi = OcpiEndpoints(f"{self._http.url}/ocpi", self.profile, self._state)
+        self.certificate = self_signed(host) if tls is True else tls or None
+        self._http = HttpServer(host, port, self._answer, self._tls())
+        base_url = f"{self._http.url}/ocpi"
+        self.versions_url = f"{base_url}/versions"
+        """What is handed to a partner together with the first token."""
+        self._initiative = Initiative(self.versions_url, self.profile, self._state)
+        self._ocpi = OcpiEndpoints(base_url, self.profile, self._state, self._initiative)
+        self._station = Station(self._state, self._initiative, self.profile.decides)
+        self._control = Control(self)
 
     def __enter__(self) -> Self:
         self.start()
@@ -97,18 +116,13 @@ class VirtualCpo:
         return int(self._http.server_address[1])
 
     @property
-    def versions_url(self) -> str:
-        """What is handed to a partner together with the first token."""
-        return self._ocpi.versions_url
-
-    @property
     def station_url(self) -> str:
         """Where cards are held to the charging station."""
         return f"{self._http.url}/station/authorize"
 
     @property
     def control_url(self) -> str:
-        """Under it lie log, tokens, faults and first-token."""
+        """Under it lies what `cpo_control` lists."""
         return f"{self._http.url}/control"
 
     @property
@@ -129,19 +143,64 @@ class VirtualCpo:
             self._state.first_tokens.add(digest(first_token))
             self._state.save()
 
-    def authorize(self, uid: str) -> Decision:
-        """Hold a card to the charging station."""
-        with self._state.lock:
-            held = [token for key, token in self._state.tokens.items() if key[2:] == (uid.lower(), "rfid")]
-        decisions = [decide(token) for token in held] or [decide(None)]
-        return min(decisions, key=lambda decision: decision.status != "Accepted")
+    def authorize(self, uid: str, by: Decides | None = None, location: JsonObject | None = None) -> Decision:
+        """Hold a card to the charging station, which decides as its profile says, or by something else."""
+        return self._station.authorize(uid, by, location)
+
+    def restart(self, loses: str = "everything") -> None:
+        """End every connection, and come back without `tokens`, without `everything`, or as before."""
+        self._state.lose(loses)
+        self._http.hang_up()
+
+    # Of its own accord
+
+    def register(self, versions_url: str, first_token: str, version: str = "") -> Report:
+        """Register with somebody who gave us a token, in a version or in the newest that both speak."""
+        return self._initiative.register(versions_url, first_token, version)
+
+    def rotate(self, party: str = "") -> Report:
+        """Exchange both tokens; `party` is like `DE-EXM`, empty for who came last."""
+        return self._initiative.rotate(party)
+
+    def unregister(self, party: str = "") -> Report:
+        """End a registration."""
+        return self._initiative.unregister(party)
+
+    def pull(
+        self,
+        date_from: str = "",
+        date_to: str = "",
+        limit: int | None = None,
+        party: str = "",
+        *,
+        is_delta: bool = False,
+    ) -> Report:
+        """Read somebody's token list to its last page; `is_delta` since the last one that succeeded."""
+        return self._initiative.pull(date_from, date_to, limit, party, is_delta=is_delta)
+
+    def ask(
+        self, uid: str, kind: str = "RFID", location: JsonObject | None = None, party: str = ""
+    ) -> Report:
+        """Ask the issuer in real time whether a token may charge (POST authorize)."""
+        return self._initiative.authorize(uid, kind, location, party)
+
+    def tell_client(
+        self, country_code: str, party_id: str, role: str, status: str, party: str = ""
+    ) -> Report:
+        """Tell somebody about a party behind this hub."""
+        return self._initiative.tell_client(country_code, party_id, role, status, party)
+
+    # What is asked of it
+
+    def _tls(self) -> ssl.SSLContext | None:
+        return self.certificate.server_context() if self.certificate else None
 
     def _answer(self, request: Request) -> Reply | None:
         place, *rest = request.steps or ("",)
         if place == "station":
             return self._at_station(request)
         if place == "control":
-            return self._controlled(request, "/".join(rest))
+            return self._control.answer(request, "/".join(rest))
         return self._ocpi_with_faults(request)
 
     def _ocpi_with_faults(self, request: Request) -> Reply | None:
@@ -150,60 +209,42 @@ class VirtualCpo:
         )
         reply = self._ocpi.answer(request) if fault is None else self._gone_wrong(fault, request)
         status = reply.http_status if reply else 0
-        self.log.append(Logged(request.method, request.path, status, fault.kind if fault else ""))
+        logged = Logged(request.method, request.path, status, fault.kind if fault else "")
+        self.log.append(logged)
+        self._on_logged(logged)
         if fault and fault.kind in (FaultKind.HANG, FaultKind.APPLY_HANG):
-            self._released.wait(fault.seconds)
+            self._released.wait(fault.lasts_s)
         return reply
 
     def _gone_wrong(self, fault: Fault, request: Request) -> Reply | None:
         """Answer as a fault demands."""
         if fault.kind in _APPLYING:
             return self._applied(fault, request)
-        if fault.kind in (FaultKind.ABORT, FaultKind.HANG):
+        if fault.kind is FaultKind.RESTART:
+            self.restart(fault.loses)
+        if fault.kind in (FaultKind.ABORT, FaultKind.HANG, FaultKind.RESTART):
             return None
         return _CANNED[fault.kind](fault)
 
     def _applied(self, fault: Fault, request: Request) -> Reply | None:
+        """Carry out what is asked, and let the answer go wrong."""
+        if fault.kind is FaultKind.SLOW:
+            self._released.wait(fault.lasts_s)
         reply = self._ocpi.answer(request)
-        if fault.kind is FaultKind.APPLY_ABORT:
-            return Reply(reply.http_status, reply.body, reply.headers, is_cut=True)
-        if fault.kind is FaultKind.APPLY_ERROR:
-            return _CANNED[FaultKind.ERROR](fault)
         if fault.kind is FaultKind.FORGET and reply.http_status in (200, 201):
             self._ocpi.forget(request)
-        if fault.kind is FaultKind.LOWER_CASE:
-            return _lower_case(reply)
-        return None if fault.kind is FaultKind.APPLY_HANG else reply
+        return _SPOILT.get(fault.kind, _as_it_is)(fault, request, reply)
 
     def _at_station(self, request: Request) -> Reply:
         if request.steps != ("station", "authorize") or request.method != "POST":
             return json_reply(404, {"error": "POST /station/authorize is all there is"})
         try:
-            uid = json.loads(request.body)["uid"]
-        except (ValueError, KeyError, TypeError):
-            return json_reply(400, {"error": 'the body is {"uid": "..."}'})
-        return json_reply(200, asdict(self.authorize(str(uid))))
-
-    def _controlled(self, request: Request, what: str) -> Reply:
-        asked = (request.method, what)
-        if asked == ("GET", "log"):
-            return json_reply(200, [asdict(entry) for entry in self.log])
-        if asked == ("GET", "tokens"):
-            return json_reply(200, list(self.tokens.values()))
-        if asked == ("DELETE", "faults"):
-            self.faults.clear()
-            return json_reply(200, {})
-        try:
-            given = json.loads(request.body or b"null")
-            if asked == ("POST", "faults"):
-                self.faults.add(Fault.from_json(given))
-                return json_reply(200, {})
-            if asked == ("POST", "first-token"):
-                self.admit(str(given["token"]))
-                return json_reply(200, {})
-        except (ValueError, KeyError, TypeError, re.error) as wrong:
-            return json_reply(400, {"error": str(wrong)})
-        return json_reply(404, {"error": f"there is no {request.method} /control/{what}"})
+            asked = json.loads(request.body)
+            by = Decides(asked["by"]) if asked.get("by") else None
+            decision = self.authorize(str(asked["uid"]), by, asked.get("location"))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return json_reply(400, {"error": 'the body is {"uid": "...", "by"?: "...", "location"?: {...}}'})
+        return json_reply(200, asdict(decision))
 
 
 _APPLYING = frozenset(
@@ -213,8 +254,14 @@ _APPLYING = frozenset(
         FaultKind.APPLY_ERROR,
         FaultKind.FORGET,
         FaultKind.LOWER_CASE,
+        FaultKind.SLOW,
+        FaultKind.WRONG_LINK,
     }
 )
+
+
+def _as_it_is(_fault: Fault, _request: Request, reply: Reply) -> Reply:
+    return reply
 
 
 def _said(status: int, code: int) -> Callable[[Fault], Reply]:
@@ -231,6 +278,7 @@ _CANNED: dict[FaultKind, Callable[[Fault], Reply]] = {
     FaultKind.REFUSE: _said(200, 2001),
     FaultKind.UNAUTHORIZED: _said(401, 2000),
     FaultKind.BUSY: lambda fault: Reply(fault.status or 503, b"", {"Retry-After": fault.retry_after}),
+    FaultKind.RATE_LIMIT: lambda fault: Reply(fault.status or 429, b"", {"Retry-After": fault.retry_after}),
     FaultKind.REDIRECT: lambda fault: Reply(fault.status or 307, b"", {"Location": fault.location}),
     FaultKind.GARBAGE: _page,
     FaultKind.CUT: lambda fault: Reply(fault.status or 200, b'{"status_code": 1000, "da'),
@@ -244,7 +292,7 @@ def _module_of(request: Request) -> str:
     return request.steps[2] if len(request.steps) > 2 else "details"
 
 
-def _lower_case(reply: Reply) -> Reply:
+def _lower_case(_fault: Fault, _request: Request, reply: Reply) -> Reply:
     answered = json.loads(reply.body)
     data = answered.get("data")
     if isinstance(data, dict):
@@ -255,16 +303,40 @@ def _lower_case(reply: Reply) -> Reply:
     return Reply(reply.http_status, json.dumps(answered).encode(), reply.headers)
 
 
+def _wrong_link(fault: Fault, request: Request, reply: Reply) -> Reply:
+    host = request.headers.get("Host", "")
+    url = fault.location or f"http://{host}{request.path}"
+    return replace(reply, headers={**reply.headers, "Link": f'<{url}>; rel="next"'})
+
+
+_SPOILT: dict[FaultKind, Callable[[Fault, Request, Reply], Reply | None]] = {
+    FaultKind.APPLY_HANG: lambda _fault, _request, _reply: None,
+    FaultKind.APPLY_ABORT: lambda _fault, _request, reply: replace(reply, is_cut=True),
+    FaultKind.APPLY_ERROR: lambda fault, _request, _reply: _CANNED[FaultKind.ERROR](fault),
+    FaultKind.LOWER_CASE: _lower_case,
+    FaultKind.WRONG_LINK: _wrong_link,
+}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a virtual CPO until it is told to stop. 0: stopped, 2: it could not begin."""
     options = _parser().parse_args(arguments)
-    profile = CpoProfile(options.country_code, options.party_id, options.name)
     try:
         first_token = options.first_token_file.read_text().strip()
-        cpo = VirtualCpo(first_token, profile, host=options.host, port=options.port, state_file=options.state)
+        faults = [Fault.from_text(text) for text in options.fault]
+        cpo = VirtualCpo(
+            first_token,
+            _profile(options),
+            host=options.host,
+            port=options.port,
+            state_file=options.state,
+            tls=options.tls,
+        )
     except (OSError, ValueError) as trouble:
         sys.stderr.write(f"error: {trouble}\n")
         return 2
+    for fault in faults:
+        cpo.faults.add(fault)
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     with cpo:
@@ -279,6 +351,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _profile(options: argparse.Namespace) -> CpoProfile:
+    """The profile that the options name, with what they say otherwise."""
+    profile = PROFILES[options.profile] if options.profile else CpoProfile()
+    said = {
+        "country_code": options.country_code,
+        "party_id": options.party_id,
+        "name": options.name,
+        "versions": tuple(options.version) or None,
+    }
+    return replace(profile, **{name: value for name, value in said.items() if value})
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m rfid_station.simulator.cpo", description="A virtual CPO."
@@ -289,9 +373,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--state", type=Path, help="JSON file that outlives the process")
-    parser.add_argument("--country-code", default="NL")
-    parser.add_argument("--party-id", default="CPX")
-    parser.add_argument("--name", default="Virtual CPO")
+    parser.add_argument("--profile", choices=PROFILES, help="as whom it behaves")
+    parser.add_argument(
+        "--version", action="append", default=[], choices=EDITIONS, help="OCPI version; may be repeated"
+    )
+    parser.add_argument(
+        "--fault", action="append", default=[], help="KIND or KIND:MEMBER=VALUE,...; may be repeated"
+    )
+    parser.add_argument("--tls", action="store_true", help="serve https with a certificate nobody signed")
+    parser.add_argument("--country-code")
+    parser.add_argument("--party-id")
+    parser.add_argument("--name")
     return parser
 
 

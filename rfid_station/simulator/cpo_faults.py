@@ -1,13 +1,14 @@
 """What can go wrong at a partner, on demand: one fault is matched and used up per request.
 
 As JSON for the control endpoint, and on the command line: `{"kind": "busy", "method": "PUT",
-"times": 2, "retry_after": "1"}`.
+"times": 2, "retry_after": "1"}`, or in a word, `busy:method=PUT,times=2,retry_after=1`.
 """
 
 from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Self
@@ -22,6 +23,8 @@ class FaultKind(StrEnum):
     """HTTP `status` (200), OCPI `code` (2001)."""
     BUSY = "busy"
     """HTTP `status` (503) with Retry-After."""
+    RATE_LIMIT = "rate_limit"
+    """HTTP `status` (429) with Retry-After."""
     UNAUTHORIZED = "unauthorized"
     """HTTP `status` (401)."""
     REDIRECT = "redirect"
@@ -35,7 +38,9 @@ class FaultKind(StrEnum):
     ABORT = "abort"
     """The connection is closed without an answer."""
     HANG = "hang"
-    """No answer for `seconds`, then the connection is closed."""
+    """No answer for `seconds` (an hour), then the connection is closed."""
+    RESTART = "restart"
+    """Every connection is closed, and what `loses` names is lost: nothing, tokens or everything."""
 
     APPLY_HANG = "apply_hang"
     """Carried out, and no answer."""
@@ -47,6 +52,15 @@ class FaultKind(StrEnum):
     """Acknowledged, and then lost."""
     LOWER_CASE = "lower_case"
     """Answers in which every case-insensitive string is in lower case."""
+    SLOW = "slow"
+    """Carried out and answered as it should be, after `seconds` (2)."""
+    WRONG_LINK = "wrong_link"
+    """Carried out, and answered with a link to a next page at `location`, or to the same page once more."""
+
+
+LOSSES = ("nothing", "tokens", "everything")
+
+_NUMBERS: Mapping[str, Callable[[str], float]] = {"times": int, "status": int, "code": int, "seconds": float}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +80,8 @@ class Fault:
     code: int | None = None
     message: str = "on demand"
     retry_after: str = "1"
-    seconds: float = 3600.0
+    seconds: float | None = None
+    loses: str = "everything"
     location: str = ""
     body: str = "<!doctype html>\n<title>502</title><h1>Bad gateway</h1>"
 
@@ -80,7 +95,29 @@ class Fault:
         if not isinstance(given, dict) or not given.keys() <= known or "kind" not in given:
             raise ValueError(f"a fault is an object with kind, and of {', '.join(sorted(known))}")
         re.compile(str(given.get("uid", "")))
+        if given.get("loses", "everything") not in LOSSES:
+            raise ValueError(f"loses is one of {', '.join(LOSSES)}")
         return cls(**{**given, "kind": FaultKind(given["kind"])})
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Read a fault as the command line takes it: `kind`, or `kind:member=value,member=value`.
+
+        :raises ValueError: it names no fault, or a member that faults do not have
+        """
+        kind, _, rest = text.partition(":")
+        given: dict[str, object] = {"kind": kind.replace("-", "_")}
+        for part in filter(None, rest.split(",")):
+            name, _, value = part.partition("=")
+            given[name] = _NUMBERS[name](value) if name in _NUMBERS else value
+        return cls.from_json(given)
+
+    @property
+    def lasts_s(self) -> float:
+        """For how long nothing is heard, in seconds."""
+        if self.seconds is not None:
+            return self.seconds
+        return 2.0 if self.kind is FaultKind.SLOW else 3600.0
 
     def hits(self, method: str, module: str, uid: str) -> bool:
         """Whether this request is to go wrong."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import socket
 import socketserver
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -52,23 +53,31 @@ def json_reply(http_status: int, content: object, headers: Mapping[str, str] | N
 
 
 class HttpServer(ThreadingHTTPServer):
-    """Serves one answerer, each connection in a thread of its own. Stopping ends all of them."""
+    """Serves one answerer, each connection in a thread of its own. Stopping ends all of them.
+
+    :param tls: serves https with it
+    """
 
     daemon_threads = False
     request_queue_size = 128
 
-    def __init__(self, host: str, port: int, answer: Answerer) -> None:
+    def __init__(self, host: str, port: int, answer: Answerer, tls: ssl.SSLContext | None = None) -> None:
         self.answer = answer
+        self._scheme = "https" if tls else "http"
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._mine = threading.local()
         super().__init__((host, port), _Handler)
+        if tls:
+            # Hands are shaken in the connection's own thread: nobody keeps the others waiting.
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), name="virtual-cpo")
 
     @property
     def url(self) -> str:
-        """`http://host:port` of the bound address."""
+        """`http://host:port` of the bound address, or https."""
         host, port = self.server_address[:2]
-        return f"http://{host!s}:{port}"
+        return f"{self._scheme}://{host!s}:{port}"
 
     def start(self) -> None:
         """Begin to answer; connections are accepted from now on."""
@@ -78,10 +87,15 @@ class HttpServer(ThreadingHTTPServer):
         """Close every connection, wait for every thread, give the port back."""
         self.shutdown()
         self._thread.join()
-        with self._lock:
-            for connection in self._open:
-                _hang_up(connection)
+        self.hang_up()
         self.server_close()
+
+    def hang_up(self) -> None:
+        """End every connection, also those that wait for an answer, but the one that is being answered."""
+        mine = getattr(self._mine, "connection", None)
+        with self._lock:
+            for connection in self._open - {mine}:
+                _hang_up(connection)
 
     def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client: object) -> None:
         """Note the connection, so that `stop` can end it, and serve it in a thread."""
@@ -89,6 +103,13 @@ class HttpServer(ThreadingHTTPServer):
             with self._lock:
                 self._open.add(request)
         super().process_request(request, client)
+
+    def process_request_thread(
+        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
+    ) -> None:
+        """Serve one connection, and know it from this thread."""
+        self._mine.connection = request
+        super().process_request_thread(request, client_address)
 
     def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
         """Close a connection that has ended."""

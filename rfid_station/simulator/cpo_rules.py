@@ -1,8 +1,8 @@
 """What a CPO checks in a token, and what its charging station decides by one.
 
-Written from OCPI 2.2.1 alone: mod_tokens (3.2 Token object, 5.2 TokenType, 5.3 WhitelistType),
-types (CiString, string, DateTime) and credentials. Every check returns a complaint in words,
-or None.
+Written from the specification alone: mod_tokens (Token, TokenType, WhitelistType, AuthorizationInfo),
+types (CiString, string, DateTime) and credentials of OCPI 2.1.1, 2.2.1 and 2.3.0. Every check returns
+a complaint in words, or None. `cpo_edition` says which version takes which of these.
 """
 
 from __future__ import annotations
@@ -44,6 +44,11 @@ def string(most: int) -> Check:
     return check
 
 
+def ascii_string(most: int, least: int = 0) -> Check:
+    """String of 2.1.1: printable ASCII of limited length, in which case carries meaning."""
+    return ci_string(most, least)
+
+
 def one_of(*members: str) -> Check:
     """A closed enumeration."""
     return lambda value: None if value in members else f"is none of {', '.join(members)}"
@@ -82,6 +87,31 @@ class Field:
     is_required: bool = True
 
 
+def object_of(fields: Mapping[str, Field]) -> Check:
+    """A JSON object with these members."""
+
+    def check(value: object) -> str | None:
+        if not isinstance(value, dict):
+            return "is no object"
+        trouble = complaint(value, fields)
+        return trouble and f"is not as it should be: {trouble}"
+
+    return check
+
+
+def list_of(check: Check) -> Check:
+    """A JSON list, each entry of which passes a check."""
+
+    def check_all(value: object) -> str | None:
+        if not isinstance(value, list):
+            return "is no list"
+        return next((f"has an entry that {found}" for entry in value if (found := check(entry))), None)
+
+    return check_all
+
+
+WHITELISTS = ("ALWAYS", "ALLOWED", "ALLOWED_OFFLINE", "NEVER")
+
 TOKEN = {
     "country_code": Field(ci_string(2, 2)),
     "party_id": Field(ci_string(3, 3)),
@@ -92,24 +122,82 @@ TOKEN = {
     "issuer": Field(string(64)),
     "group_id": Field(ci_string(36), is_required=False),
     "valid": Field(boolean),
-    "whitelist": Field(one_of("ALWAYS", "ALLOWED", "ALLOWED_OFFLINE", "NEVER")),
+    "whitelist": Field(one_of(*WHITELISTS)),
     "language": Field(ci_string(2, 2), is_required=False),
     "default_profile_type": Field(one_of("CHEAP", "FAST", "GREEN", "REGULAR"), is_required=False),
-    "energy_contract": Field(an_object, is_required=False),
+    "energy_contract": Field(
+        object_of({"supplier_name": Field(string(64)), "contract_id": Field(string(64), is_required=False)}),
+        is_required=False,
+    ),
     "last_updated": Field(date_time),
 }
-"""Token object (mod_tokens, 3.2)."""
+"""Token object of 2.2.1 (mod_tokens, 3.2)."""
+
+TOKEN_2_1_1 = {
+    "uid": Field(ascii_string(36, 1)),
+    "type": Field(one_of("OTHER", "RFID")),
+    "auth_id": Field(ascii_string(36, 1)),
+    "visual_number": Field(ascii_string(64), is_required=False),
+    "issuer": Field(ascii_string(64)),
+    "valid": Field(boolean),
+    "whitelist": Field(one_of(*WHITELISTS)),
+    "language": Field(ascii_string(2, 2), is_required=False),
+    "last_updated": Field(date_time),
+}
+"""Token object of 2.1.1 (mod_tokens, 3.2)."""
+
+TOKEN_2_3_0 = {**TOKEN, "type": Field(ci_string(255))}
+"""Token object of 2.3.0: TokenType is an OpenEnum, whose unknown values have to be taken."""
 
 CI_STRINGS = ("country_code", "party_id", "uid", "contract_id", "group_id")
 """The members of a token whose case carries no meaning."""
+
+BUSINESS_DETAILS = {"name": Field(string(100))}
+"""BusinessDetails class, what is required of it."""
 
 ROLE = {
     "role": Field(one_of("CPO", "EMSP", "HUB", "NAP", "NSP", "OTHER", "SCSP")),
     "party_id": Field(ci_string(3, 3)),
     "country_code": Field(ci_string(2, 2)),
-    "business_details": Field(an_object),
+    "business_details": Field(object_of(BUSINESS_DETAILS)),
 }
-"""CredentialsRole (credentials, Data types)."""
+"""CredentialsRole of 2.2.1 (credentials, Data types)."""
+
+ROLE_2_3_0 = {**ROLE, "role": Field(one_of("CPO", "EMSP", "NAP", "NSP", "OTHER", "SCSP"))}
+"""CredentialsRole of 2.3.0: hubs are no role of their own any more."""
+
+ALLOWED_TYPES = ("ALLOWED", "BLOCKED", "EXPIRED", "NO_CREDIT", "NOT_ALLOWED")
+
+_DISPLAY_TEXT = {"language": Field(string(2)), "text": Field(string(512))}
+
+_LOCATION = {
+    "location_id": Field(ci_string(36)),
+    "evse_uids": Field(list_of(ci_string(36)), is_required=False),
+}
+_LOCATION_2_1_1 = {
+    "location_id": Field(ascii_string(39, 1)),
+    "evse_uids": Field(list_of(ascii_string(39, 1)), is_required=False),
+    "connector_ids": Field(list_of(ascii_string(36, 1)), is_required=False),
+}
+
+AUTHORIZATION_INFO = {
+    "allowed": Field(one_of(*ALLOWED_TYPES)),
+    "token": Field(object_of(TOKEN)),
+    "location": Field(object_of(_LOCATION), is_required=False),
+    "authorization_reference": Field(ci_string(36), is_required=False),
+    "info": Field(object_of(_DISPLAY_TEXT), is_required=False),
+}
+"""AuthorizationInfo of 2.2.1 (mod_tokens, 3.1)."""
+
+AUTHORIZATION_INFO_2_1_1 = {
+    "allowed": Field(one_of(*ALLOWED_TYPES)),
+    "location": Field(object_of(_LOCATION_2_1_1), is_required=False),
+    "info": Field(object_of(_DISPLAY_TEXT), is_required=False),
+}
+"""AuthorizationInfo of 2.1.1 (mod_tokens, 3.1)."""
+
+AUTHORIZATION_INFO_2_3_0 = {**AUTHORIZATION_INFO, "token": Field(object_of(TOKEN_2_3_0))}
+"""AuthorizationInfo of 2.3.0."""
 
 
 def credentials_token(value: object) -> str | None:
@@ -120,7 +208,18 @@ def credentials_token(value: object) -> str | None:
 
 
 CREDENTIALS = {"token": Field(credentials_token), "url": Field(ci_string(255))}
-"""Credentials object (credentials), its roles apart."""
+"""Credentials object of 2.2.1 (credentials), its roles apart."""
+
+CREDENTIALS_2_3_0 = {**CREDENTIALS, "hub_party_id": Field(ci_string(5, 5), is_required=False)}
+"""Credentials object of 2.3.0, its roles apart."""
+
+CREDENTIALS_2_1_1 = {
+    **CREDENTIALS,
+    "business_details": Field(object_of({"name": Field(ascii_string(100))})),
+    "party_id": Field(ascii_string(3, 3)),
+    "country_code": Field(ascii_string(2, 2)),
+}
+"""Credentials object of 2.1.1: one party, without roles."""
 
 
 def complaint(value: object, fields: Mapping[str, Field]) -> str | None:
@@ -138,15 +237,22 @@ def complaint(value: object, fields: Mapping[str, Field]) -> str | None:
     return None
 
 
-def credentials_complaint(value: object) -> str | None:
-    """The first thing that is wrong with a Credentials object."""
-    trouble = complaint(value, CREDENTIALS)
-    if trouble or not isinstance(value, dict):
+def credentials_complaint(
+    value: object,
+    fields: Mapping[str, Field] = CREDENTIALS,
+    role: Mapping[str, Field] | None = ROLE,
+) -> str | None:
+    """The first thing that is wrong with a Credentials object, of 2.2.1 unless told otherwise.
+
+    :param role: what each of its roles has to be; None for a version without roles
+    """
+    trouble = complaint(value, fields)
+    if trouble or role is None or not isinstance(value, dict):
         return trouble
     roles = value.get("roles")
     if not isinstance(roles, list) or not roles:
         return "roles is no list of at least one role"
-    return next((f"roles: {found}" for role in roles if (found := complaint(role, ROLE))), None)
+    return next((f"roles: {found}" for entry in roles if (found := complaint(entry, role))), None)
 
 
 def _length(value: str, least: int, most: int) -> str | None:
@@ -157,14 +263,19 @@ def _length(value: str, least: int, most: int) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a charging station says to a driver: Accepted, Blocked or Unknown, and why."""
+    """What a charging station says to a driver: Accepted, Blocked or Unknown, and why.
+
+    Where the issuer was asked, it may also be Expired, NoCredit or NotAtThisLocation, the words of
+    OCPP 2.0.1, and `reference` is the issuer's authorization reference.
+    """
 
     status: str
     reason: str
+    reference: str = ""
 
 
 def decide(token: Mapping[str, object] | None) -> Decision:
-    """Decide from the cached token alone (mod_tokens, 5.3): the issuer offers no real-time authorization.
+    """Decide from the cached token alone (mod_tokens, 5.3): the issuer does not answer, or offers no way to.
 
     | whitelist | valid | not valid |
     |---|---|---|

@@ -51,6 +51,11 @@ class Store:
         """The store's file."""
         return self._database.path
 
+    @property
+    def database(self) -> Database:
+        """The file, for what reads it beside the store: `shelf.Shelf`, `shelf.Doorman`."""
+        return self._database
+
     def close(self) -> None:
         """Let go of the file."""
         self._database.close()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.partner import Connection as PartnerConnection
-from rfid_station.domain.partner import Endpoint, Partner, PartnerState
+from rfid_station.domain.partner import Endpoint, Partner, PartnerState, profile_table
+from rfid_station.domain.partner_profile import PartnerProfile
 from rfid_station.domain.token import Party, Whitelist
 from rfid_station.errors import WrongCall
 from rfid_station.store.chain import canonical_json
@@ -39,7 +41,19 @@ def partner_from(row: Row[Any]) -> Partner:
         client_token_ref=row.client_token_ref,
         agreement=Agreement(row.since, row.until, Whitelist(row.whitelist) if row.whitelist else None),
         connection=_connection_from(row.connection) if row.connection else None,
+        profile=profile_from(row.profile, row.profile_table),
     )
+
+
+def profile_columns(profile: PartnerProfile) -> dict[str, str]:
+    """A profile as the columns of its partner."""
+    return {"profile": profile.name, "profile_table": canonical_json(profile_table(profile))}
+
+
+@lru_cache(maxsize=256)
+def profile_from(name: str, table: str) -> PartnerProfile:
+    """A profile from its columns. Kept, because every request of a partner asks for it."""
+    return PartnerProfile.from_table(name, json.loads(table))
 
 
 def connection_text(connection: PartnerConnection) -> str:

@@ -189,6 +189,10 @@ class PartnerRow(_Row, table=True):
     whitelist: str | None
     bulk_cursor: int = Field(sa_type=Long)
     urgent_cursor: int = Field(sa_type=Long)
+    profile: str
+    """The name of the profile that the partner was given."""
+    profile_table: str = Field(sa_type=Text)
+    """JSON of what the profile says, so that a changed file changes no partner."""
 
 
 class ServerTokenRow(_Row, table=True):
@@ -198,8 +202,8 @@ class ServerTokenRow(_Row, table=True):
 
     hash: str = Field(sa_type=String(64), primary_key=True)
     partner_id: int = Field(foreign_key="partner.id", index=True)
-    is_new: bool
-    """Handed out in a handshake that has not ended."""
+    use: str
+    """`domain.partner.TokenUse`."""
 
 
 class ParkedRow(_Row, table=True):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +22,7 @@ from rfid_station.desk.station import Station, open_station
 from rfid_station.desk.stopping import move_and_push
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import CardState, Reason
-from rfid_station.domain.partner import PartnerState
+from rfid_station.domain.partner import PartnerState, TokenUse
 from rfid_station.errors import ExitCode, StillPending
 from rfid_station.simulator.cpo import VirtualCpo
 from rfid_station.simulator.cpo_faults import Fault, FaultKind
@@ -272,3 +275,23 @@ def test_a_wrong_address_or_an_empty_token_is_refused(station: Station, folder: 
     )
     assert station.store.partners.all() == []
     assert not list((folder / "secrets").glob("*"))
+
+
+def test_a_connect_that_is_killed_in_the_middle_can_be_made_again(
+    station: Station, cpo: VirtualCpo, folder: Path
+) -> None:
+    add_partner(station, "cpo", cpo.versions_url, FIRST_TOKEN, Agreement())
+    cpo.faults.add(Fault(FaultKind.HANG, module="credentials"))
+    command = [sys.executable, "-m", "rfid_station", "--station", str(folder), "partner", "connect", "cpo"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as program:
+        deadline = time.monotonic() + 30
+        while not any(entry.method == "POST" for entry in cpo.log):
+            assert time.monotonic() < deadline
+            assert program.poll() is None
+            time.sleep(0.01)
+        program.kill()
+    assert station.store.partners.get("cpo").state is PartnerState.CONNECTING
+    cpo.faults.clear()
+    assert connect_partner(station, "cpo").state is PartnerState.CONNECTED
+    assert station.store.partners.server_tokens("cpo") == {TokenUse.VALID: 1}
+    assert station.store.audit.check().is_sound

@@ -15,7 +15,7 @@ from rfid_station.domain.token import Party, Token, Whitelist
 from rfid_station.domain.uid import parse_uid
 from rfid_station.ocpi.client import TokensReceiver, open_receiver
 from rfid_station.ocpi.handshake import register
-from rfid_station.ocpi.port import Registration, Us
+from rfid_station.ocpi.port import Caller, Registration, Us
 from rfid_station.ocpi.server import create_app, listen, serve_in_thread
 from rfid_station.simulator.cpo import VirtualCpo
 
@@ -29,8 +29,9 @@ class Book:
 
     partners: dict[str, str] = field(default_factory=dict)
 
-    def partner_of(self, server_token: str) -> str | None:
-        return self.partners.get(server_token)
+    def caller_of(self, server_token: str) -> Caller | None:
+        name = self.partners.get(server_token)
+        return Caller(name) if name else None
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ from rfid_station.ocpi.client import (
     open_receiver,
 )
 from rfid_station.ocpi.port import Registration, Us
-from rfid_station.simulator.cpo import CpoProfile, Fault, FaultKind, VirtualCpo
+from rfid_station.simulator.cpo import CpoProfile, Encoding, Fault, FaultKind, VirtualCpo
 from rfid_station.simulator.cpo_http import HttpServer
 
 K = FaultKind
@@ -732,11 +732,11 @@ def test_garbage_that_quotes_the_token_shows_it_nowhere(caplog: pytest.LogCaptur
 
 
 def test_a_partner_that_wants_tokens_in_clear(us: Us, connect: Any, token: Token) -> None:
-    with VirtualCpo("f", CpoProfile(wants_base64=False)) as cpo:
+    with VirtualCpo("f", CpoProfile(encoding=Encoding.CLEAR)) as cpo:
         given = {"versions_url": cpo.versions_url, "first_token": "f"}
         with pytest.raises(PartnerRefused, match="HTTP 401"):
             connect(**given)
-        found = connect(**given, encoding=HeaderEncoding.CLEAR)
+        found = connect(**given, profile=PartnerProfile(header=HeaderEncoding.CLEAR))
         in_clear = PartnerProfile(header=HeaderEncoding.CLEAR)
         receiver = open_receiver(
             found.connection, found.client_token, us.party, profile=in_clear, timeout_s=10.0

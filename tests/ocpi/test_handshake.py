@@ -13,12 +13,20 @@ import httpx2
 import pytest
 
 from rfid_station.domain.partner import Endpoint
+from rfid_station.domain.partner_profile import HeaderEncoding, PartnerProfile
 from rfid_station.domain.token import Party
 from rfid_station.errors import PartnerError, PartnerRefused, PartnerUnreachable, StationError, WrongCall
-from rfid_station.ocpi.handshake import register
+from rfid_station.ocpi.handshake import (
+    Handshake,
+    credentials_url_of,
+    needed_endpoints,
+    our_credentials,
+    register,
+    unregister,
+)
 from rfid_station.ocpi.port import Registration, Us
 from rfid_station.ocpi.wire.dialect import DIALECTS, highest_common
-from rfid_station.simulator.cpo import CpoProfile, Fault, FaultKind, VirtualCpo
+from rfid_station.simulator.cpo import CpoProfile, Encoding, Fault, FaultKind, VirtualCpo
 
 FIRST_TOKEN = "first-token-of-the-partner-9Qx"
 SERVER_TOKEN = "server-token-for-the-partner-7Zk"
@@ -453,3 +461,127 @@ def test_no_token_shows_in_errors_logs_and_reprs(
     for secret in secrets:
         assert secret not in shown + caplog.text + repr(cpo.log)
         assert b64encode(secret.encode()).decode().rstrip("=") not in shown + caplog.text
+
+
+# What a profile changes
+
+
+def test_a_partner_that_reads_tokens_in_clear_is_found_out(connect: Connect) -> None:
+    """The versions are asked for before the version is known, and with it how a token is written."""
+    with VirtualCpo("first-token", CpoProfile(versions=("2.1.1",))) as cpo:
+        found = connect(versions_url=cpo.versions_url, first_token="first-token")
+        assert found.connection.version == "2.1.1"
+        assert [entry.http_status for entry in cpo.log[:3]] == [401, 200, 200]
+        cpo.admit("another")
+        only = PartnerProfile(versions=("2.1.1",))
+        asked = len(cpo.log)
+        connect(versions_url=cpo.versions_url, first_token="another", profile=only)
+        assert cpo.log[asked].http_status == 200
+
+
+def test_the_header_is_written_as_the_profile_says(connect: Connect) -> None:
+    with VirtualCpo("first-token", CpoProfile(encoding=Encoding.CLEAR)) as cpo:
+        named = {"versions_url": cpo.versions_url, "first_token": "first-token"}
+        with pytest.raises(PartnerRefused, match="versions cannot be read: HTTP 401"):
+            connect(**named, profile=PartnerProfile(header=HeaderEncoding.BASE64))
+        assert connect(**named, profile=PartnerProfile(header=HeaderEncoding.CLEAR)).client_token
+
+
+def test_the_version_is_the_first_of_the_profile(connect: Connect) -> None:
+    with VirtualCpo("first-token", CpoProfile(versions=("2.1.1", "2.2.1", "2.3.0"))) as cpo:
+        chosen = PartnerProfile(versions=("2.2.1", "2.3.0"))
+        found = connect(versions_url=cpo.versions_url, first_token="first-token", profile=chosen)
+    assert found.connection.version == "2.2.1"
+
+
+def test_a_profile_overrides_what_the_partner_tells(us: Us) -> None:
+    partner = Scripted(endpoints={1: "http://wrong.example/tokens"})
+    profile = PartnerProfile(endpoints={"tokens": "https://right.example/tokens"})
+    with partner.http() as http:
+        found = register(
+            us, "https://cpo.example/versions", FIRST_TOKEN, SERVER_TOKEN, profile=profile, http=http
+        )
+    assert needed_endpoints(found.connection.endpoints, "https://cpo.example/versions", profile)
+
+
+def test_credentials_are_posted_where_the_profile_says(us: Us) -> None:
+    partner = Scripted()
+    partner.answers[("POST", "/other")] = partner.answers[("POST", "/credentials")]
+    profile = PartnerProfile(endpoints={"credentials": "https://cpo.example/other"})
+    with partner.http() as http:
+        register(us, "https://cpo.example/versions", FIRST_TOKEN, SERVER_TOKEN, profile=profile, http=http)
+    assert partner.requests[-1].url.path == "/other"
+
+
+def test_a_partner_that_only_reads_needs_no_receiver(connect: Connect) -> None:
+    with VirtualCpo("first-token", CpoProfile(modules=(("credentials", "RECEIVER"),))) as cpo:
+        named = {"versions_url": cpo.versions_url, "first_token": "first-token"}
+        assert connect(**named, profile=PartnerProfile(push=False)).client_token
+
+
+@pytest.mark.parametrize(
+    ("version", "place"), [("2.1.1", "business_details"), ("2.2.1", "roles"), ("2.3.0", "roles")]
+)
+def test_optional_fields_are_told_as_null_where_that_is_wanted(us: Us, version: str, place: str) -> None:
+    dialect = highest_common([version])
+    plain = our_credentials(dialect, us, SERVER_TOKEN, PartnerProfile())
+    told = our_credentials(dialect, us, SERVER_TOKEN, PartnerProfile(nulls=True))
+    details: Any = told[place] if version == "2.1.1" else told[place][0]["business_details"]  # type: ignore[index]
+    assert details == {"name": us.name, "website": None, "logo": None}
+    assert ("hub_party_id" in told) is (version == "2.3.0")
+    assert "website" not in json.dumps(plain)
+
+
+# Rotating
+
+
+def test_a_rotation_gives_new_tokens_for_old(connect: Connect, cpo: VirtualCpo, us: Us) -> None:
+    before = connect()
+    handshake = Handshake(cpo.versions_url, before.client_token, timeout_s=5.0)
+    after = handshake.exchange("PUT", handshake.look(), us, SERVER_TOKEN)
+    assert after.connection == before.connection
+    assert after.client_token not in (before.client_token, "")
+    assert cpo.parties == [("DE", "EXM")]
+    with pytest.raises(PartnerRefused, match="HTTP 401"):
+        Handshake(cpo.versions_url, before.client_token, timeout_s=5.0).look()
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "words"),
+    [
+        (Fault(K.REFUSE, status=405), PartnerRefused, "credentials_put = false"),
+        (Fault(K.UNAUTHORIZED), PartnerRefused, "HTTP 401"),
+        (Fault(K.REFUSE, code=3001), PartnerRefused, "could not use our server"),
+        (Fault(K.APPLY_HANG), PartnerUnreachable, "partner test"),
+        (Fault(K.APPLY_ERROR), PartnerUnreachable, "HTTP 500"),
+        (Fault(K.CUT), PartnerUnreachable, "partner test"),
+        (
+            Fault(K.GARBAGE, body='{"status_code": 1000, "data": {"token": "a b", "roles": []}}'),
+            PartnerUnreachable,
+            "were taken, but the partner's credentials cannot be used",
+        ),
+    ],
+    ids=lambda value: str(getattr(value, "kind", "")),
+)
+def test_a_rotation_without_a_clear_no_is_never_called_refused(
+    connect: Connect, cpo: VirtualCpo, us: Us, fault: Fault, error: type[PartnerError], words: str
+) -> None:
+    """Whoever keeps the old server token and drops the new one after these might lock the partner out."""
+    before = connect()
+    handshake = Handshake(cpo.versions_url, before.client_token, timeout_s=1.0)
+    offer = handshake.look()
+    cpo.faults.add(replace(fault, module="credentials", method="PUT"))
+    with pytest.raises(PartnerError) as failed:
+        handshake.exchange("PUT", offer, us, SERVER_TOKEN)
+    assert type(failed.value) is error
+    assert words in failed.value.message + str(failed.value.hint)
+    assert before.client_token not in failed.value.message
+    assert SERVER_TOKEN not in failed.value.message
+
+
+def test_unregistering_ends_the_registration(connect: Connect, cpo: VirtualCpo) -> None:
+    found = connect()
+    url = credentials_url_of(found.connection, PartnerProfile())
+    assert unregister(found, url, timeout_s=5.0).is_acknowledged
+    assert cpo.parties == []
+    assert unregister(found, url, timeout_s=5.0).http_status == 401

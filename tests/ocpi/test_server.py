@@ -15,7 +15,7 @@ import pytest
 
 from rfid_station.domain.token import Party
 from rfid_station.errors import StoreError, WrongCall
-from rfid_station.ocpi.port import Us
+from rfid_station.ocpi.port import Caller, Us
 from rfid_station.ocpi.server import create_app, listen, serve_in_thread
 from rfid_station.simulator import cpo_rules
 
@@ -167,7 +167,7 @@ class BrokenBook:
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    def partner_of(self, server_token: str) -> str | None:
+    def caller_of(self, server_token: str) -> Caller | None:
         raise self.error
 
 
@@ -187,9 +187,9 @@ class SlowBook:
     def __init__(self) -> None:
         self.both = threading.Barrier(2, timeout=10)
 
-    def partner_of(self, server_token: str) -> str | None:
+    def caller_of(self, server_token: str) -> Caller | None:
         self.both.wait()
-        return "p"
+        return Caller("p")
 
 
 def test_requests_are_answered_side_by_side(us: Us) -> None:
@@ -208,8 +208,15 @@ def test_requests_are_answered_side_by_side(us: Us) -> None:
 class Nobody:
     """A book without partners."""
 
-    def partner_of(self, server_token: str) -> str | None:
+    def caller_of(self, server_token: str) -> Caller | None:
         return None
+
+
+class Anybody:
+    """A book in which everybody is."""
+
+    def caller_of(self, server_token: str) -> Caller | None:
+        return Caller("p")
 
 
 def test_the_server_ends_with_its_block_and_gives_the_port_back(us: Us) -> None:
@@ -258,8 +265,14 @@ def test_a_versions_url_without_a_path_is_refused(us: Us, url: str) -> None:
 
 
 def test_paths_follow_our_versions_url() -> None:
-    us = Us(Party("DE", "EXM"), "Example", "https://station.example/a/b/versions")
+    listener = listen("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    us = Us(Party("DE", "EXM"), "Example", f"http://127.0.0.1:{port}/a/b/versions")
 
-    paths = {getattr(route, "path", "") for route in create_app(us, Nobody()).routes}
+    with serve_in_thread(create_app(us, Anybody()), listener=listener):
+        answers = [
+            ask(f"http://127.0.0.1:{port}{path}")[0] for path in ("/a/b/versions", "/a/b/2.2.1/credentials")
+        ]
+        elsewhere = ask(f"http://127.0.0.1:{port}/ocpi/versions")[0]
 
-    assert {"/a/b/versions", "/a/b/2.2.1", "/a/b/2.2.1/credentials"} <= paths
+    assert (answers, elsewhere) == ([200, 200], 404)

@@ -20,13 +20,13 @@ import pytest
 
 from rfid_station.domain.contract_id import parse_contract_id
 from rfid_station.domain.delivery import Verdict
-from rfid_station.domain.partner import Endpoint
+from rfid_station.domain.partner_profile import PartnerProfile
 from rfid_station.domain.token import Party, Token, Whitelist
 from rfid_station.domain.uid import parse_uid
 from rfid_station.errors import PartnerRefused
 from rfid_station.ocpi.client import TokensReceiver, open_receiver
-from rfid_station.ocpi.handshake import register
-from rfid_station.ocpi.port import Registration, Us
+from rfid_station.ocpi.handshake import Handshake, register
+from rfid_station.ocpi.port import Caller, Registration, Us
 from rfid_station.ocpi.server import create_app, listen, serve_in_thread
 
 pytestmark = pytest.mark.xdist_group("peers")
@@ -34,7 +34,8 @@ pytestmark = pytest.mark.xdist_group("peers")
 PROGRAM = Path(__file__).with_name("extrawest_cpo.py")
 ENVIRONMENT = Path(os.environ.get("RFID_STATION_PEERS") or PROGRAM.parents[2] / ".venv-peers")
 SERVER_TOKEN = "server-token-for-the-partner-7Zk"
-FIRST_TOKEN = "first-token-of-the-partner-9Qx"
+FIRST_TOKEN = "first-token-of-the-partner-7ZkLmv"
+"""Its versions endpoint reads every token as Base64. This one is no text then, and is taken as it is."""
 
 
 class Book:
@@ -43,15 +44,16 @@ class Book:
     def __init__(self) -> None:
         self.visits = 0
 
-    def partner_of(self, server_token: str) -> str | None:
+    def caller_of(self, server_token: str) -> Caller | None:
         self.visits += 1
-        return "Operator" if server_token == SERVER_TOKEN else None
+        return Caller("Operator") if server_token == SERVER_TOKEN else None
 
 
 class Peer:
     """The other program, our server, and what the registration gave."""
 
-    def __init__(self, case: str, stack: ExitStack) -> None:
+    def __init__(self, case: str, version: str, stack: ExitStack) -> None:
+        self.profile = PartnerProfile(versions=(version,))
         self.process = stack.enter_context(started(case))
         stack.callback(self.process.kill)
         assert self.process.stdout is not None
@@ -68,12 +70,14 @@ class Peer:
         self.registration = self.register(FIRST_TOKEN, SERVER_TOKEN)
 
     def register(self, first_token: str, server_token: str) -> Registration:
-        return register(self.us, self.versions_url, first_token, server_token, timeout_s=20)
+        return register(
+            self.us, self.versions_url, first_token, server_token, profile=self.profile, timeout_s=20
+        )
 
     def refusal(self, us: Us, server_token: str) -> str:
         """What a registration says that the other side cannot call back."""
         with pytest.raises(PartnerRefused) as refused:
-            register(us, self.versions_url, FIRST_TOKEN, server_token, timeout_s=20)
+            register(us, self.versions_url, FIRST_TOKEN, server_token, profile=self.profile, timeout_s=20)
         return refused.value.message
 
 
@@ -90,16 +94,16 @@ def started(case: str) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.fixture(scope="module", params=["lower", "upper"])
+@pytest.fixture(scope="module", params=["lower-2.2.1", "upper-2.2.1", "lower-2.1.1"])
 def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
     with ExitStack() as stack:
-        yield Peer(request.param, stack)
+        yield Peer(*request.param.split("-"), stack)
 
 
 @pytest.fixture
 def receiver(peer: Peer) -> Iterator[TokensReceiver]:
     found = peer.registration
-    receiver = open_receiver(found.connection, found.client_token, peer.us.party)
+    receiver = open_receiver(found.connection, found.client_token, peer.us.party, profile=peer.profile)
     yield receiver
     receiver.close()
 
@@ -111,7 +115,7 @@ def token(uid: str, **changed: Any) -> Token:
             uid=parse_uid(uid),
             contract_id=parse_contract_id("DE-EXM-C00000042"),
             visual_number="EXM-0000-0042-3",
-            issuer="Example Mobility Größe",
+            issuer="Example Mobility",
             valid=True,
             whitelist=Whitelist.ALLOWED_OFFLINE,
             last_updated=datetime(2026, 1, 15, 9, 30, tzinfo=UTC),
@@ -126,9 +130,11 @@ def test_the_registration_is_whole(peer: Peer) -> None:
     base = peer.versions_url.removesuffix("/versions")
 
     found = peer.registration.connection
-    assert found.version == "2.2.1"
-    assert found.url_of("tokens", "RECEIVER") == f"{base}/cpo/2.2.1/tokens"
-    assert Endpoint("credentials", "RECEIVER", f"{base}/cpo/2.2.1/credentials") in found.endpoints
+    version = peer.profile.versions[0]
+    assert found.version == version
+    assert found.url_of("tokens", "RECEIVER") == f"{base}/cpo/{version}/tokens"
+    urls = {entry.identifier: entry.url for entry in found.endpoints}
+    assert urls["credentials"] == f"{base}/cpo/{version}/credentials"
     assert [str(party).upper() for party in found.parties] == ["NL-EWX"]
     assert peer.book.visits >= 2
 
@@ -162,6 +168,34 @@ def test_what_is_left_out_is_gone_there_too(receiver: TokensReceiver) -> None:
     assert receiver.prove(bare)[1] is not None
     assert receiver.put(bare).verdict is Verdict.ACKNOWLEDGED
     assert receiver.prove(bare)[1] == []
+
+
+def test_an_issuer_with_an_umlaut_is_told_as_the_version_can(peer: Peer, receiver: TokensReceiver) -> None:
+    sent = token("04E10CDA993C84", issuer="Größe")
+    outcome = receiver.put(sent)
+
+    if peer.profile.versions == ("2.1.1",):
+        assert outcome.verdict is Verdict.REFUSED
+    else:
+        assert outcome.verdict is Verdict.ACKNOWLEDGED
+        assert receiver.prove(sent)[1] == []
+
+
+def test_both_tokens_are_exchanged(peer: Peer) -> None:
+    before = peer.registration
+    handshake = Handshake(peer.versions_url, before.client_token, profile=peer.profile, timeout_s=20)
+
+    after = handshake.exchange("PUT", handshake.look(), peer.us, SERVER_TOKEN)
+
+    peer.registration = after
+    assert after.client_token != before.client_token
+    sent = token("04E10CDA993C85")
+    for registration, verdict in ((before, Verdict.UNAUTHORIZED), (after, Verdict.ACKNOWLEDGED)):
+        receiver = open_receiver(
+            registration.connection, registration.client_token, peer.us.party, profile=peer.profile
+        )
+        assert receiver.put(sent).verdict is verdict
+        receiver.close()
 
 
 @pytest.mark.parametrize("uid", ["0A1B2C3D", "04E10CDA993C82", "04E10CDA993C82AABBCC"])

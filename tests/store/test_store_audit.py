@@ -234,7 +234,7 @@ DAMAGE = [
 @pytest.fixture
 def damaged_path(path: Path) -> Path:
     partner = "1, 'cpo', 'added', 'https://cpo.example', 'ref', NULL, NULL, NULL, NULL, 0, 0"
-    sql(path, f"INSERT INTO partner VALUES ({partner})")
+    sql(path, f"INSERT INTO partner VALUES ({partner}, 'standard', '{{}}')")
     return path
 
 

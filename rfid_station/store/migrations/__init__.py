@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-REVISIONS: tuple[str, ...] = ("0001", "0002")
+REVISIONS: tuple[str, ...] = ("0001", "0002", "0003")
 """Every version there ever was, oldest first. Kept here so that opening a store does not import alembic."""
 
 FOLDER = Path(__file__).parent
@@ -19,11 +19,11 @@ FOLDER = Path(__file__).parent
 VERSION_TABLE = "alembic_version"
 
 
-def upgrade(connection: Connection) -> None:
-    """Run what is missing up to the newest version, inside the transaction the caller has begun."""
+def upgrade(connection: Connection, to: str = "head") -> None:
+    """Run what is missing up to a version, the newest one, inside the transaction the caller has begun."""
     from alembic import command
     from alembic.config import Config
 
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
-    command.upgrade(config, "head")
+    command.upgrade(config, to)

@@ -1,0 +1,67 @@
+"""`rfid-station serve`: partners are answered and kept in step until the program is ended."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from rfid_station.cli.context import the_station
+from rfid_station.cli.output import talk
+
+
+def serve(
+    ctx: typer.Context,
+    no_serve: Annotated[
+        bool, typer.Option("--no-serve", help="Only sync: bring cards to partners, answer nobody.")
+    ] = False,
+    no_sync: Annotated[bool, typer.Option("--no-sync", help="Only answer partners, send nothing.")] = False,
+    tls_cert: Annotated[
+        str, typer.Option("--tls-cert", metavar="FILE", help="The certificate chain, as PEM.")
+    ] = "",
+    tls_key: Annotated[str, typer.Option("--tls-key", metavar="FILE", help="Its private key, as PEM.")] = "",
+    no_access_log: Annotated[
+        bool, typer.Option("--no-access-log", help="Do not write a line for each request.")
+    ] = False,
+) -> None:
+    """Answer partners (OCPI 2.1.1, 2.2.1, 2.3.0) and keep them in step, until SIGTERM or Ctrl-C."""
+    from rfid_station.desk.serving import plan_for, running
+
+    with the_station(ctx) as station, _until_ended() as ended:
+        plan = plan_for(station, serve=not no_serve, sync=not no_sync, certificate=tls_cert, key=tls_key)
+        with running(station, plan, _write_line, access_log=not no_access_log) as now:
+            if now.address:
+                talk(f"answering partners on {'https' if plan.tls else 'http'}://{now.address}/ocpi/versions")
+            if now.keeper:
+                talk("keeping partners in step")
+            ended.wait()
+            talk("ending")
+
+
+@contextmanager
+def _until_ended() -> Iterator[threading.Event]:
+    """An event that is set by SIGTERM and Ctrl-C; a second Ctrl-C ends the program at once."""
+    ended = threading.Event()
+
+    def end(number: int, _: object) -> None:
+        if ended.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        ended.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _write_line(line: Mapping[str, object]) -> None:
+    sys.stderr.write(json.dumps(line, separators=(",", ":")) + "\n")
+    sys.stderr.flush()

@@ -1,0 +1,232 @@
+"""Our server put together, and its configuration modules: versions, credentials, HubClientInfo."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, Request, Response
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from rfid_station.domain.partner import Endpoint
+from rfid_station.errors import WrongCall
+from rfid_station.ocpi.port import CredentialsDesk, CredentialsReply, PartnerBook, TokenShelf, Us
+from rfid_station.ocpi.server.gate import Gate, Health
+from rfid_station.ocpi.server.hub_clients import HubClients, TooManyClientsError, read_client_info
+from rfid_station.ocpi.server.record import Log, Metrics
+from rfid_station.ocpi.server.request import (
+    CLIENT_ERROR,
+    INVALID_PARAMETERS,
+    Asked,
+    Limits,
+    Reply,
+    as_json,
+    done,
+    not_allowed,
+    refusal,
+    success,
+)
+from rfid_station.ocpi.server.tokens import TokensSender, Writings
+from rfid_station.ocpi.wire.dialect import DIALECTS, Dialect
+from rfid_station.ocpi.wire.transport import complaints
+
+REGISTRATIONS = 8
+"""How many partners may register at the same time; each takes as long as its own server does."""
+
+Serve = Callable[[Asked, Request], Awaitable[Reply]]
+
+
+def create_app(
+    us: Us,
+    book: PartnerBook,
+    *,
+    desk: CredentialsDesk | None = None,
+    shelf: TokenShelf | None = None,
+    hubs: HubClients | None = None,
+    limits: Limits | None = None,
+    metrics: Metrics | None = None,
+    log: Log | None = None,
+    health: Health | None = None,
+) -> Gate:
+    """Build our server. Every endpoint asks for a server token that `book` knows.
+
+    :param book: asked once per request, from several threads
+    :param desk: registers partners that come to us; without one, credentials can only be read
+    :param shelf: what partners may see; without one there is no Tokens module
+    :param hubs: keeps what hubs tell; without one there is no HubClientInfo module
+    :param health: what has to work; without it neither `/healthz` nor `/metrics` is there
+    :raises WrongCall: our versions URL has no path
+    """
+    limits = limits or Limits()
+    base = _base_of(us)
+    writings = Writings()
+    tokens = []
+    if shelf:
+        tokens = [
+            (urlsplit(url).path, TokensSender(dialect, url, shelf, limits, writings))
+            for dialect in DIALECTS
+            for url in [f"{base}/{dialect.VERSION}/tokens"]
+        ]
+    return Gate(
+        us,
+        book,
+        tokens=tokens,
+        configuration=_configuration(us, base, desk, bool(shelf), hubs),
+        limits=limits,
+        metrics=metrics or Metrics(),
+        log=log,
+        health=health,
+    )
+
+
+def _base_of(us: Us) -> str:
+    """The URL that all of ours begin with.
+
+    :raises WrongCall: our versions URL has no path
+    """
+    if not urlsplit(us.versions_url).path.strip("/"):
+        raise WrongCall(
+            f"our versions URL {us.versions_url} has no path",
+            hint="end it on /ocpi/versions, in table [ocpi] of station.toml",
+        )
+    return us.versions_url.rstrip("/").rpartition("/")[0]
+
+
+def _configuration(
+    us: Us, base: str, desk: CredentialsDesk | None, has_tokens: bool, hubs: HubClients | None
+) -> FastAPI:
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.exception_handler(HTTPException)(_refuse)
+    listed = as_json([{"version": d.VERSION, "url": f"{base}/{d.VERSION}"} for d in DIALECTS])
+    _add(app, us.versions_url, "versions", ["GET"], _always(listed))
+    registrations = ThreadPoolExecutor(REGISTRATIONS, "registration")
+    for dialect in DIALECTS:
+        url = f"{base}/{dialect.VERSION}"
+        details = dialect.endpoints_to_wire(tuple(_endpoints(url, has_tokens, hubs is not None)))
+        _add(app, url, "details", ["GET"], _always(as_json(details)))
+        credentials = _Credentials(us, dialect, desk, registrations)
+        methods = ["GET", "POST", "PUT", "DELETE"] if desk else ["GET"]
+        _add(app, f"{url}/credentials", "credentials", methods, credentials.serve)
+        if hubs and dialect.VERSION != "2.1.1":
+            path = f"{url}/hubclientinfo/{{country_code}}/{{party_id}}"
+            _add(app, path, "hubclientinfo", ["GET", "PUT"], _HubClientInfo(hubs).serve)
+    return app
+
+
+def _endpoints(url: str, has_tokens: bool, has_hubs: bool) -> list[Endpoint]:
+    endpoints = [Endpoint("credentials", "SENDER", f"{url}/credentials")]
+    if has_tokens:
+        endpoints.append(Endpoint("tokens", "SENDER", f"{url}/tokens"))
+    if has_hubs:
+        endpoints.append(Endpoint("hubclientinfo", "RECEIVER", f"{url}/hubclientinfo"))
+    return endpoints
+
+
+def _add(app: FastAPI, url: str, endpoint: str, methods: list[str], serve: Serve) -> None:
+    """Serve a URL, with and without a slash at its end."""
+
+    async def answer(request: Request) -> Response:
+        asked: Asked = request.state.asked
+        asked.endpoint = endpoint
+        reply = await serve(asked, request)
+        asked.code = reply.code
+        response = Response(reply.body, reply.status)
+        for name, value in reply.headers:
+            response.headers[name.decode()] = value.decode("latin-1")
+        return response
+
+    path = urlsplit(url).path.rstrip("/")
+    for written in (path, f"{path}/"):
+        app.add_api_route(written, answer, methods=methods, response_model=None)
+
+
+def _always(data: bytes) -> Serve:
+    async def serve(_: Asked, __: Request) -> Reply:
+        return success(data)
+
+    return serve
+
+
+class _Credentials:
+    """The credentials endpoint of one version (OCPI 2.2.1 credentials, Interfaces and Endpoints)."""
+
+    def __init__(
+        self, us: Us, dialect: Dialect, desk: CredentialsDesk | None, registrations: ThreadPoolExecutor
+    ) -> None:
+        self._us = us
+        self._dialect = dialect
+        self._desk = desk
+        self._registrations = registrations
+
+    async def serve(self, asked: Asked, _: Request) -> Reply:
+        """Answer one request; a registration waits for the partner's own server, and nobody else for it."""
+        if self._desk is None:
+            return success(as_json(self._dialect.credentials_to_wire(self._us, asked.server_token)))
+        version, who, desk = self._dialect.VERSION, asked.who, self._desk
+        if asked.method == "GET":
+            return await self._run(desk.get, who, asked.server_token, version)
+        if asked.method == "DELETE":
+            return await self._run(desk.delete, who)
+        try:
+            data = json.loads(asked.body)
+        except (ValueError, RecursionError):
+            return refusal(400, INVALID_PARAMETERS, "the body is not JSON")
+        return await self._run(desk.post if asked.method == "POST" else desk.put, who, version, data)
+
+    async def _run(self, call: Callable[..., CredentialsReply], *given: object) -> Reply:
+        told = await asyncio.get_running_loop().run_in_executor(self._registrations, call, *given)
+        reply = refusal(told.http_status, told.status_code, told.status_message)
+        if told.data is None:
+            return reply
+        return Reply(
+            told.http_status, reply.body[:-1] + b',"data":' + as_json(told.data) + b"}", told.status_code
+        )
+
+
+class _HubClientInfo:
+    """The HubClientInfo receiver (OCPI 2.2.1 mod_hub_client_info, Receiver Interface)."""
+
+    def __init__(self, hubs: HubClients) -> None:
+        self._hubs = hubs
+
+    async def serve(self, asked: Asked, request: Request) -> Reply:
+        """Take what a hub tells about a party, or tell it back."""
+        if asked.who.is_guest:
+            reply = refusal(401, CLIENT_ERROR, "register first")
+            return reply.having((b"www-authenticate", b"Token"))
+        country, party = request.path_params["country_code"], request.path_params["party_id"]
+        if asked.method == "GET":
+            found = self._hubs.get(asked.who.partner, country, party)
+            return success(as_json(found.model_dump())) if found else refusal(404, CLIENT_ERROR, "never told")
+        return self._put(asked, country, party)
+
+    def _put(self, asked: Asked, country: str, party: str) -> Reply:
+        try:
+            data: Any = json.loads(asked.body)
+        except (ValueError, RecursionError):
+            return refusal(400, INVALID_PARAMETERS, "the body is not JSON")
+        try:
+            info = read_client_info(data)
+        except ValidationError as invalid:
+            return refusal(200, INVALID_PARAMETERS, f"ClientInfo: {complaints(invalid)}")
+        if (info.country_code.upper(), info.party_id.upper()) != (country.upper(), party.upper()):
+            return refusal(200, INVALID_PARAMETERS, "the URL is one of another party")
+        try:
+            self._hubs.put(asked.who.partner, info)
+        except TooManyClientsError:
+            return refusal(200, CLIENT_ERROR, "you have told us of too many parties")
+        return done()
+
+
+async def _refuse(_: Request, refused: Exception) -> Response:
+    if not isinstance(refused, HTTPException):
+        raise refused
+    allow = (refused.headers or {}).get("Allow", "")
+    reply = not_allowed(allow) if allow else refusal(refused.status_code, CLIENT_ERROR, str(refused.detail))
+    headers = {"Allow": allow} if allow else {}
+    return Response(reply.body, reply.status, headers, "application/json")

@@ -1,0 +1,365 @@
+"""What every request passes: limits, slow clients, TLS, registration, hubs, health and metrics."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from served import VERSIONS, Book, Client, MemoryShelf, served, token
+
+from rfid_station.errors import WrongCall
+from rfid_station.ocpi.port import Caller, CredentialsReply
+from rfid_station.ocpi.server import HubClients, Limits, Metrics, Tls, create_app, serve_in_thread
+
+SMALL = Limits(body_bytes=200, head_bytes=2000, head_s=0.3, body_s=0.3, idle_s=1, connections=20)
+UID = token(1).uid.hex
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[Client]:
+    with served(SMALL, shelf=MemoryShelf({"alpha": [token(1)]})) as (client, _):
+        yield client
+
+
+def test_a_body_that_is_too_long_is_413(small: Client) -> None:
+    url = f"/ocpi/2.2.1/tokens/{UID}/authorize"
+
+    answer = small.call("POST", url, b" " * 201)
+
+    assert (answer.status, answer.headers["Connection"]) == (413, "close")
+    assert answer.code == 2000
+    assert small.call("POST", url, b" " * 200).code == 1000
+    chunked = b"POST %b HTTP/1.1\r\nHost: a\r\nAuthorization: Token token-of-alpha\r\n" % url.encode()
+    chunked += b"Transfer-Encoding: chunked\r\n\r\n" + (b"64\r\n" + b" " * 100 + b"\r\n") * 3
+    assert b" 413 " in _sent(small.port, chunked)
+
+
+def test_a_head_that_is_too_long_is_refused(small: Client) -> None:
+    answer = small.get("/ocpi/versions", X_Long="x" * 2000)
+
+    assert (answer.status, answer.code) == (431, 2000)
+    assert small.get("/ocpi/versions?" + "q" * 2000).status == 431
+    assert b" 400 " in _sent(small.port, b"GET / HTTP/1.1\r\nX-Long: " + b"x" * 5000)
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /ocpi/ver", b"GET / HTTP/1.1\r\nHost: a\r\nX-A: "])
+def test_a_head_that_does_not_end_is_not_waited_for(small: Client, begun: bytes) -> None:
+    began_s = time.monotonic()
+
+    assert _sent(small.port, begun) == b""
+
+    assert 0.2 < time.monotonic() - began_s < 5
+
+
+def test_the_second_head_on_a_connection_is_not_waited_for_either(small: Client) -> None:
+    whole = b"GET /ocpi/versions HTTP/1.1\r\nHost: a\r\nAuthorization: Token token-of-alpha\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", small.port), timeout=10) as connection:
+        connection.sendall(whole)
+        received = b""
+        while not received.endswith(b"}"):
+            received += connection.recv(65_536)
+        assert b" 200 " in received
+
+        connection.sendall(b"GET /ocpi/ver")
+
+        assert connection.recv(1) == b""
+
+
+def test_a_body_that_does_not_end_is_408(small: Client) -> None:
+    head = (
+        f"POST /ocpi/2.2.1/tokens/{UID}/authorize HTTP/1.1\r\nHost: a\r\nAuthorization: Token token-of-alpha"
+    )
+
+    received = _sent(small.port, f"{head}\r\nContent-Length: 9\r\n\r\n".encode() + b"{")
+
+    assert b" 408 " in received
+    assert b"connection: close" in received.lower()
+
+
+def test_others_are_answered_while_somebody_is_slow(small: Client) -> None:
+    slow = [socket.create_connection(("127.0.0.1", small.port)) for _ in range(10)]
+    try:
+        assert small.get("/ocpi/versions").status == 200
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+def test_too_many_connections_are_told_so(small: Client) -> None:
+    held = [socket.create_connection(("127.0.0.1", small.port)) for _ in range(25)]
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", small.port, timeout=5)
+        connection.request("GET", "/ocpi/versions")
+        assert connection.getresponse().status == 503
+    finally:
+        for one in held:
+            one.close()
+
+
+def _sent(port: int, data: bytes) -> bytes:
+    """Send bytes, and read until the server hangs up."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        if data:
+            connection.sendall(data)
+        received = b""
+        try:
+            while piece := connection.recv(65_536):
+                received += piece
+        except ConnectionResetError:
+            pass
+        return received
+
+
+class Desk:
+    """Registers whoever comes, and calls the client back meanwhile, as a partner does."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[object, ...]] = []
+        self.meanwhile: Any = None
+
+    def get(self, caller: Caller, shown_token: str, version: str) -> CredentialsReply:
+        self.calls.append(("get", caller.partner, shown_token, version))
+        return CredentialsReply(200, 1000, "Success", {"token": shown_token})
+
+    def post(self, caller: Caller, version: str, data: object) -> CredentialsReply:
+        self.calls.append(("post", caller.partner, version, data))
+        if self.meanwhile:
+            self.meanwhile()
+        return CredentialsReply(200, 1000, "Success", {"token": "new"})
+
+    def put(self, caller: Caller, version: str, data: object) -> CredentialsReply:
+        self.calls.append(("put", caller.partner, version, data))
+        return CredentialsReply(200, 3001, "cannot use you")
+
+    def delete(self, caller: Caller) -> CredentialsReply:
+        self.calls.append(("delete", caller.partner))
+        return CredentialsReply(405, 2000, "not registered")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_credentials_go_to_their_desk(version: str) -> None:
+    desk = Desk()
+    with served(desk=desk) as (client, _):
+        guest = client.as_("token-of-guest")
+        url = f"/ocpi/{version}/credentials"
+        got, posted = guest.get(url), guest.call("POST", url, b'{"token": "t"}')
+        put, deleted = client.call("PUT", f"{url}/", b"[]"), client.call("DELETE", url)
+        nonsense = client.call("POST", url, b"{")
+        patched = client.call("PATCH", url, b"{}")
+
+    assert (got.status, got.data) == (200, {"token": "token-of-guest"})
+    assert (posted.status, posted.code, posted.data) == (200, 1000, {"token": "new"})
+    assert (put.status, put.code) == (200, 3001)
+    assert "data" not in put.json
+    assert (deleted.status, deleted.code) == (405, 2000)
+    assert (nonsense.status, nonsense.code) == (400, 2001)
+    assert patched.status == 405
+    assert desk.calls == [
+        ("get", "guest", "token-of-guest", version),
+        ("post", "guest", version, {"token": "t"}),
+        ("put", "alpha", version, []),
+        ("delete", "alpha"),
+    ]
+
+
+def test_whoever_registers_is_called_back_meanwhile() -> None:
+    """As many at once as there is room for: each is answered while its own request is open."""
+    desk = Desk()
+    every_one = threading.Barrier(8, timeout=10)
+    with served(desk=desk) as (client, _):
+
+        def call_back() -> None:
+            every_one.wait()
+            assert client.get("/ocpi/versions").status == 200
+
+        desk.meanwhile = call_back
+        statuses: list[int] = []
+        threads = [
+            threading.Thread(
+                target=lambda: statuses.append(client.call("POST", "/ocpi/2.2.1/credentials", b"{}").status)
+            )
+            for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert statuses == [200] * 8
+
+
+INFO = {
+    "party_id": "CPO",
+    "country_code": "NL",
+    "role": "CPO",
+    "status": "CONNECTED",
+    "last_updated": "2026-01-15T09:30:00Z",
+}
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[Client]:
+    with served(hubs=HubClients()) as (client, _):
+        yield client
+
+
+@pytest.mark.parametrize("version", ["2.2.1", "2.3.0"])
+def test_a_hub_tells_of_its_parties_and_reads_them_back(hub: Client, version: str) -> None:
+    details = hub.get(f"/ocpi/{version}").data["endpoints"]
+    (listed,) = [one for one in details if one["identifier"] == "hubclientinfo"]
+    assert listed["role"] == "RECEIVER"
+    url = f"{listed['url']}/NL/{'CPO' if version == '2.2.1' else 'XPO'}"
+    info = INFO | {"party_id": url[-3:]}
+
+    assert hub.get(url).status == 404
+    told = hub.call("PUT", url, json.dumps(info).encode())
+    assert (told.status, told.code) == (200, 1000)
+    again = hub.call(
+        "PUT", url.lower().replace("nl", "NL"), json.dumps(info | {"status": "OFFLINE"}).encode()
+    )
+
+    assert again.code == 1000
+    assert hub.get(url).data == info | {"status": "OFFLINE"}
+    assert hub.as_("token-of-odd").get(url).status == 404
+    assert hub.as_("token-of-guest").get(url).status == 401
+    assert hub.call("DELETE", url).status == 405
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{name: None} for name in INFO]
+    + [
+        {"status": "GONE"},
+        {"last_updated": "now"},
+        {"party_id": "OTH"},
+        {"country_code": "NLX"},
+        {"role": 7},
+    ],
+)
+def test_what_is_no_client_info_is_2001(hub: Client, wrong: dict[str, Any]) -> None:
+    answer = hub.call(
+        "PUT", "/ocpi/2.2.1/hubclientinfo/NL/CPX", json.dumps(INFO | {"party_id": "CPX"} | wrong).encode()
+    )
+
+    assert (answer.status, answer.code) == (200, 2001)
+    assert hub.get("/ocpi/2.2.1/hubclientinfo/NL/CPX").status == 404
+    assert hub.call("PUT", "/ocpi/2.2.1/hubclientinfo/NL/CPX", b"{").status == 400
+    for body in (b"[]", b"7", b"null"):
+        assert hub.call("PUT", "/ocpi/2.2.1/hubclientinfo/NL/CPX", body).code == 2001
+
+
+def test_hub_client_info_is_nothing_of_2_1_1(hub: Client) -> None:
+    assert [one["identifier"] for one in hub.get("/ocpi/2.1.1").data["endpoints"]] == ["credentials"]
+    assert hub.get("/ocpi/2.1.1/hubclientinfo/NL/CPO").status == 404
+
+
+def test_health_tells_what_works_and_nothing_else() -> None:
+    well = {"store": True, "sync": True}
+    with served(health=lambda: well) as (client, _):
+        nobody = client.as_(None)
+        fine = nobody.get("/healthz")
+        well["sync"] = False
+        ill = nobody.get("/healthz")
+
+    assert (fine.status, fine.json) == (200, {"status": "ok", "checks": {"store": True, "sync": True}})
+    assert (ill.status, ill.json["status"]) == (503, "failing")
+
+
+def test_metrics_are_for_this_machine_only() -> None:
+    gauges = [("rfid_station_owed_tokens", "Owed.", [({"partner": 'al"pha'}, 3.0)])]
+    shelf = MemoryShelf({"alpha": [token(1)]})
+    with served(shelf=shelf, health=dict, metrics=Metrics(lambda: gauges)) as (client, _):
+        for _ in range(3):
+            client.call("POST", f"/ocpi/2.2.1/tokens/{UID}/authorize")
+        client.as_("nobody").get("/ocpi/versions")
+        until_s = time.monotonic() + 5
+        while (text := client.as_(None).get("/metrics").raw.decode()) and time.monotonic() < until_s:
+            if 'endpoint="other",status="401"' in text:
+                break
+        forwarded = client.as_(None).get("/metrics", X_Forwarded_For="203.0.113.7")
+
+    assert 'rfid_station_requests_total{endpoint="tokens.authorize",status="200"} 3' in text
+    assert "rfid_station_authorize_seconds_count 3" in text
+    assert 'rfid_station_authorize_seconds_bucket{le="+Inf"} 3' in text
+    assert 'rfid_station_owed_tokens{partner="al_pha"} 3' in text
+    assert forwarded.status == 404
+    for line in text.splitlines():
+        assert re.fullmatch(r"# (HELP|TYPE) .+|[a-z_]+(\{[^{}]*\})? [0-9.e+-]+", line), line
+
+
+def test_without_health_there_is_nothing_to_see() -> None:
+    with served() as (client, _):
+        assert client.as_(None).get("/healthz").status == 401
+        assert client.get("/metrics").status == 404
+
+
+def certificate(folder: Path) -> Tls:
+    """A certificate for 127.0.0.1, signed by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    tls = Tls(folder / "cert.pem", folder / "key.pem")
+    tls.certificate.write_bytes(signed.public_bytes(pem))
+    tls.key.write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return tls
+
+
+def test_tls(tmp_path: Path) -> None:
+    tls = certificate(tmp_path)
+    with served() as (_, us):
+        pass
+    with serve_in_thread(create_app(us, Book()), tls=tls) as (host, port):
+        trust = ssl.create_default_context(cafile=str(tls.certificate))
+        trust.check_hostname = False
+        connection = http.client.HTTPSConnection(host, port, context=trust, timeout=10)
+        connection.request("GET", "/ocpi/versions", headers={"Authorization": "Token token-of-alpha"})
+        assert connection.getresponse().status == 200
+        connection.close()
+        assert _sent(port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") == b""
+
+
+@pytest.mark.parametrize("broken", ["no certificate", "no key", "another key"])
+def test_a_certificate_that_cannot_be_used_is_named(tmp_path: Path, broken: str) -> None:
+    tls = certificate(tmp_path)
+    if broken == "no certificate":
+        tls.certificate.write_text("nonsense")
+    elif broken == "no key":
+        tls.key.unlink()
+    else:
+        (tmp_path / "b").mkdir()
+        tls = Tls(tls.certificate, certificate(tmp_path / "b").key)
+    with served() as (_, us):
+        pass
+
+    with (
+        pytest.raises(WrongCall, match=r"cannot be used for TLS"),
+        serve_in_thread(create_app(us, Book()), tls=tls),
+    ):
+        pass
