@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -59,6 +60,16 @@ Trace = Annotated[
     typer.Option("--trace", metavar="FILE", help="Record every exchange with the card, secrets masked."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+WaitForPartners = Annotated[
+    float | None,
+    typer.Option("--wait", min=0.1, help="Ask partners again and again for so many seconds. [default: once]"),
+]
+ReceiptFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--receipt", metavar="FILE", help="Write a receipt, in the card's language: .pdf, .txt or .json."
+    ),
+]
 
 
 @app.command()
@@ -205,17 +216,32 @@ def block(
     ctx: typer.Context,
     number: Number,
     reason: Annotated[BlockReason, typer.Option(help="What happened to it.")] = BlockReason.LOST,
+    wait: WaitForPartners = None,
+    receipt: ReceiptFile = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Stop a lost or stolen card everywhere, at once, and say which partner has confirmed it."""
-    _move_and_push(ctx, number, CardState.BLOCKED, Reason(reason), dry_run=dry_run, as_json=as_json)
+    """Stop a lost or stolen card everywhere, at once, and say who confirmed it; exit 8 if not all did."""
+    handing = _Handing(wait, receipt, is_watched=True)
+    _move_and_push(
+        ctx, number, CardState.BLOCKED, Reason(reason), dry_run=dry_run, as_json=as_json, handing=handing
+    )
 
 
 @app.command()
-def unblock(ctx: typer.Context, number: Number, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+def unblock(
+    ctx: typer.Context,
+    number: Number,
+    wait: WaitForPartners = None,
+    receipt: ReceiptFile = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
     """Let a found card charge again. Takes --role support."""
-    _move_and_push(ctx, number, CardState.ACTIVE, Reason.FOUND, dry_run=dry_run, as_json=as_json)
+    handing = _Handing(wait, receipt, is_watched=True)
+    _move_and_push(
+        ctx, number, CardState.ACTIVE, Reason.FOUND, dry_run=dry_run, as_json=as_json, handing=handing
+    )
 
 
 @app.command()
@@ -242,6 +268,15 @@ def spoil(
     typer.echo(f"{card.visual_number} is {card.state}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Handing:
+    """How long to wait for partners, and what the one who asked is given."""
+
+    wait_s: float | None = None
+    receipt: Path | None = None
+    is_watched: bool = False
+
+
 def _move_and_push(
     ctx: typer.Context,
     number: str,
@@ -250,10 +285,17 @@ def _move_and_push(
     *,
     dry_run: bool,
     as_json: bool,
+    handing: _Handing | None = None,
 ) -> None:
+    from rfid_station.cli.stop_view import watching
     from rfid_station.desk.lookup import the_card
+    from rfid_station.desk.receipt import check_receipt_path, receipt_of, write_receipt
     from rfid_station.desk.stopping import check, move_and_push
 
+    handing = handing or _Handing()
+    if handing.receipt:
+        check_receipt_path(handing.receipt)
+    is_quiet = as_json or handing.wait_s is None or not handing.is_watched
     with the_station(ctx) as station:
         card = the_card(station, number)
         if reason is None and card.state is CardState.BLOCKED:
@@ -266,8 +308,12 @@ def _move_and_push(
             partners = ", ".join(partner.name for partner in station.store.partners.all())
             talk(f"{card.visual_number} would become {to}; it would be pushed to: {partners or 'nobody yet'}")
             return
-        result = move_and_push(station, card, to, reason)
-    _show_stop(result, as_json)
+        with watching(is_quiet=is_quiet) as watch:
+            result = move_and_push(station, card, to, reason, wait_s=handing.wait_s, watch=watch)
+        _show_stop(result, as_json)
+        if handing.receipt:
+            write_receipt(handing.receipt, receipt_of(station, result))
+            talk(f"the receipt is in {handing.receipt}")
     result.check_confirmed()
 
 
@@ -280,6 +326,10 @@ def _show_stop(result: Stopped, as_json: bool) -> None:
             "may_accept": one.may_accept,
             "detail": one.detail,
             "next": one.next_step,
+            "confirmed_at": one.confirmed_at,
+            "proven_at": one.proven_at,
+            "cached_until": one.cached_until,
+            "is_hub": one.is_hub,
         }
         for one in result.confirmations
     ]

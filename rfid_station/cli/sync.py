@@ -8,9 +8,11 @@ import typer
 
 from rfid_station.cli.completion import card_numbers
 from rfid_station.cli.context import the_station
-from rfid_station.cli.output import counted, show_rows, talk
+from rfid_station.cli.output import confirm, counted, show_rows, shown, talk
 
 if TYPE_CHECKING:
+    from rfid_station.desk.upkeep import PartnerStanding
+    from rfid_station.sync.audit import Finding
     from rfid_station.sync.report import LaneReport
 
 app = typer.Typer(help="Sync: what partners should hold, and hold.", no_args_is_help=True)
@@ -82,15 +84,190 @@ def _proven_in_words(read_back: int, tokens: int) -> str:
 @app.command()
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Say how far each partner is, without asking anybody."""
-    from rfid_station.desk.delivery import standings
+    from rfid_station.desk.upkeep import stand
 
     with the_station(ctx) as station:
-        _show(standings(station), as_json)
+        standings = stand(station)
+    rows = [_standing(one, as_json) for one in standings]
+    show_rows(rows, as_json=as_json, empty="no partner is connected: rfid-station partner list")
+    _say_alarms([one.report for one in standings])
+
+
+@app.command()
+def retry(
+    ctx: typer.Context,
+    partner: Annotated[str | None, typer.Argument(metavar="[PARTNER]", help="[default: all]")] = None,
+    card: Annotated[
+        str | None,
+        typer.Option(
+            "--card",
+            metavar="NUMBER",
+            help="Only this card, by any number.",
+            autocompletion=card_numbers,
+        ),
+    ] = None,
+    wait: Annotated[float, typer.Option("--wait", min=0.1, help="Give up after so many seconds.")] = 60.0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a card and partner.")] = False,
+) -> None:
+    """Try again at once what was set aside, and go on with what is owed; exit 7 if it is refused again.
+
+    A push that ended ambiguously may still land for a while, and is verified only after that.
+    """
+    from rfid_station.desk.delivery import check_settled
+    from rfid_station.desk.lookup import the_card
+    from rfid_station.desk.upkeep import check_retried
+    from rfid_station.desk.upkeep import retry as retry_now
+
+    with the_station(ctx) as station:
+        chosen = the_card(station, card) if card else None
+        found, reports = retry_now(station, partner, chosen, wait)
+    rows = [
+        {
+            "partner": one.outcome.partner,
+            "number": one.number,
+            "result": f"{one.outcome.result}",
+            "next_try": one.outcome.next_try,
+            "detail": one.outcome.detail,
+        }
+        for one in found
+    ]
+    show_rows(rows, as_json=as_json, empty="nothing was set aside")
+    check_retried(found)
+    if card is None:
+        check_settled(reports)
+
+
+@app.command()
+def resync(
+    ctx: typer.Context,
+    partner: Annotated[str, typer.Argument(metavar="PARTNER", help="Who is owed everything again.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be owed.")] = False,
+) -> None:
+    """Owe a partner the newest state of every card again, as if it were new. Nothing is sent by this alone.
+
+    What it refused stays set aside, with its time: `sync retry` tries that.
+    """
+    from rfid_station.desk.delivery import tokens_of
+    from rfid_station.desk.upkeep import check_connected
+    from rfid_station.desk.upkeep import resync as owe_again
+
+    with the_station(ctx) as station:
+        check_connected(station, partner)
+        number = counted(len(tokens_of(station, None)), "token")
+        if dry_run:
+            talk(f"{partner} would be owed {number}")
+            return
+        confirm(f"send {number} to {partner} again?", yes)
+        owed = owe_again(station, partner)
+    typer.echo(f"{partner} is owed {counted(owed, 'token')}")
+    talk("next: `rfid-station sync run`, unless `serve` is running")
+
+
+@app.command()
+def audit(
+    ctx: typer.Context,
+    partner: Annotated[str, typer.Argument(metavar="PARTNER", help="Who is read back.")],
+    sample: Annotated[int, typer.Option("--sample", min=1, help="Read so many, drawn by chance.")] = 100,
+    everything: Annotated[bool, typer.Option("--all", help="Read all of them.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Send what differs again, and read it back.")
+    ] = False,
+    rate: Annotated[float, typer.Option("--rate", min=0.01, help="Reads a second at most.")] = 20.0,
+    wait: Annotated[float, typer.Option("--wait", min=0.1, help="Give up after so many seconds.")] = 3600.0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a card.")] = False,
+) -> None:
+    """Read a partner back and say where it has drifted: missing, stale or altered cards; exit 5 if it has.
+
+    Only our cards can be asked for: what a partner holds beside them cannot be listed over OCPI.
+    """
+    from rfid_station.desk.audit_partners import Wish
+    from rfid_station.desk.audit_partners import audit as read_back
+
+    wish = Wish(partner, None if everything else sample, repair, rate, wait)
+    with the_station(ctx) as station, read_back(station, wish) as (tally, findings):
+        for finding in findings:
+            if as_json:
+                show_rows([_finding(finding)], as_json=True, empty="")
+            elif finding.drift != "right":
+                typer.echo(_finding_in_words(finding))
+    read = f"{partner}: read {tally.read} of {counted(tally.total, 'token')}"
+    kinds = ", ".join(f"{count} {drift}" for drift, count in sorted(tally.found.items()))
+    talk(f"{read}: {kinds}" if kinds else f"{read}: there is nothing to compare")
+    if tally.repaired:
+        talk(f"repaired and read back: {tally.repaired}")
+    if tally.most_drift is not None:
+        talk(f"so with 95 % certainty fewer than {tally.most_drift:.1%} of all differ")
+    tally.check()
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "partner": finding.partner,
+        "number": finding.visual_number,
+        "drift": f"{finding.drift}",
+        "fields": list(finding.fields),
+        "detail": finding.detail,
+        "owed": finding.is_owed,
+        "at": finding.at,
+        "repair": f"{finding.repair.answer}" if finding.repair else None,
+        "repair_detail": finding.repair.detail if finding.repair else None,
+    }
+
+
+def _finding_in_words(finding: Finding) -> str:
+    words = f"{finding.visual_number}: {finding.drift}, {finding.detail}"
+    if finding.is_owed:
+        words += "; owed, sync will send it"
+    if finding.repair:
+        is_well = finding.repair.is_confirmed
+        words += "; repaired and read back" if is_well else f"; repair {finding.repair.answer}"
+        words += "" if is_well else f", {finding.repair.detail}"
+    return words
+
+
+def _standing(one: PartnerStanding, as_json: bool) -> dict[str, Any]:
+    report = one.report
+    owed = report.owed
+    row = _row(report, as_json)
+    more: dict[str, Any] = {
+        "owed_since": owed.since,
+        "next_try": report.resumes_at,
+        "last_success": one.last_success,
+        "in_level": report.is_within_level if as_json else _yes(report.is_within_level),
+    }
+    if as_json:
+        more |= {
+            "owed_urgent": owed.urgent,
+            "urgent_since": owed.urgent_since,
+            "level_broken_at": owed.due_at,
+            "set_aside": [
+                {
+                    "token": parked.token_id,
+                    "attempts": parked.attempts,
+                    "next_try": parked.due_at,
+                    "to_verify": parked.must_verify,
+                    "error": parked.error,
+                }
+                for parked in report.parked
+            ],
+        }
+        return row | more
+    detail = row.pop("detail")
+    return row | {name: shown(value) or "-" for name, value in more.items()} | {"detail": detail}
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "NO"
 
 
 def _show(reports: list[LaneReport], as_json: bool) -> None:
     rows = [_row(report, as_json) for report in reports]
     show_rows(rows, as_json=as_json, empty="no partner is connected: rfid-station partner list")
+    _say_alarms(reports)
+
+
+def _say_alarms(reports: list[LaneReport]) -> None:
     for report in reports:
         for alarm in report.alarms:
             talk(f"alarm: {alarm}")

@@ -165,10 +165,19 @@ def _keys(cupboard: KeyCupboard, cards: dict[KeyRef, int]) -> Iterator[Finding]:
         )
 
 
+_NEXT = {
+    PartnerState.ADDED: "connect",
+    PartnerState.CONNECTING: "connect",
+    PartnerState.INVITED: "show",
+    PartnerState.DISCONNECTED: "show",
+}
+"""The command that goes on with a partner who is not connected."""
+
+
 def _partners(station: Station) -> Iterator[Finding]:
     for partner in station.store.partners.all():
         if partner.state is not PartnerState.CONNECTED:
-            remedy = f"rfid-station partner connect {partner.name}"
+            remedy = f"rfid-station partner {_NEXT[partner.state]} {partner.name}"
             yield Finding("partner", Level.WARNING, f"{partner.name} is {partner.state}", remedy)
             continue
         station.vault.read(partner.client_token_ref)

@@ -34,7 +34,7 @@ def replicator(station: Station) -> Iterator[Replicator]:
             receiver = _receiver(station, partner)
             if receiver:
                 connections.callback(receiver.close)
-                peers.append(Peer(partner.name, receiver, partner.agreement))
+                peers.append(Peer(partner.name, receiver, partner.agreement, partner.profile))
         yield Replicator(
             station.store.feed, peers, turns=FileTurns(station.folder / "locks"), timing=_timing(station)
         )
@@ -46,7 +46,7 @@ def _timing(station: Station) -> Timing:
 
 
 def _receiver(station: Station, partner: Partner) -> TokensReceiver | None:
-    if partner.state is not PartnerState.CONNECTED or partner.connection is None:
+    if partner.state is not PartnerState.CONNECTED or partner.connection is None or not partner.profile.push:
         return None
     return open_receiver(
         partner.connection,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from rfid_station.desk.delivery import background_delivery
-from rfid_station.desk.partner_server import credentials_desk, us_of
+from rfid_station.desk.partner_server import AUTHORIZATIONS, credentials_desk, us_of
 from rfid_station.desk.station import Station
 from rfid_station.domain.partner import Partner, PartnerState
 from rfid_station.errors import StationError, WrongCall
@@ -24,9 +24,6 @@ LOOK_S = 1.0
 
 AGAIN_S = 5.0
 """How long sync rests after the store or a secret could not be read."""
-
-AUTHORIZATIONS = "authorizations"
-"""The folder, within the station's, with a line for each real-time authorization."""
 
 
 @dataclass(frozen=True, slots=True)

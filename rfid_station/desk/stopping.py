@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rfid_station.desk.delivery import push_now
+from rfid_station.desk.delivery import replicator
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState, Reason, check_move
 from rfid_station.domain.partner import PartnerState
 from rfid_station.errors import StillPending
 from rfid_station.sync.confirmation import Confirmation
+from rfid_station.sync.drive import Watch
 
 PUSH_S = 15.0
 """How long a support agent waits for partners before being told which have not confirmed."""
@@ -57,17 +58,31 @@ def move_card(station: Station, card: Card, to: CardState, reason: Reason | None
     )
 
 
-def move_and_push(station: Station, card: Card, to: CardState, reason: Reason | None) -> Stopped:
+def move_and_push(
+    station: Station,
+    card: Card,
+    to: CardState,
+    reason: Reason | None,
+    *,
+    wait_s: float | None = None,
+    watch: Watch | None = None,
+) -> Stopped:
     """Move a card, bring the news to every partner ahead of everything else, and prove it there.
 
     The same call again moves nothing and pushes anew, so a support agent may simply repeat it.
 
+    :param wait_s: how long to go on with partners that have not confirmed; None to ask each once
+    :param watch: told what the partners said so far, whenever that changes
     :raises MoveNotAllowed: there is no such move, or not for this role
     """
     if card.state is not to:
         card = move_card(station, card, to, reason)
     token_id = station.store.feed.token_id_of(card.id)
-    confirmations = push_now(station, token_id, PUSH_S) if token_id is not None else []
+    confirmations: list[Confirmation] = []
+    if token_id is not None:
+        with replicator(station) as replication:
+            deadline_s = PUSH_S if wait_s is None else wait_s
+            confirmations = replication.push_now(token_id, deadline_s, insist=wait_s is not None, watch=watch)
     waiting = [
         partner.name
         for partner in station.store.partners.all()

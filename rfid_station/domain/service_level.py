@@ -45,3 +45,6 @@ class Owed:
     def is_within_level(self, now: datetime) -> bool:
         """Whether nothing is owed for longer than it may be."""
         return self.due_at is None or now <= self.due_at
+
+
+NOTHING_OWED = Owed()

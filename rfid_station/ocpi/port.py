@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from rfid_station.domain.partner import Connection
-from rfid_station.domain.partner_profile import PartnerProfile
+from rfid_station.domain.partner_profile import STANDARD, PartnerProfile
 from rfid_station.domain.token import Party, Token
 
 
@@ -43,7 +43,7 @@ class Caller:
     is_guest: bool = False
     """The token only invites to register: it opens versions, details and credentials and nothing else."""
     is_registered: bool = True
-    profile: PartnerProfile = PartnerProfile()
+    profile: PartnerProfile = STANDARD
 
 
 class PartnerBook(Protocol):

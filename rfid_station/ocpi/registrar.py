@@ -176,10 +176,10 @@ class Registrar:
         """Read what they told, then see for ourselves at their versions and details."""
         dialect = _dialect(caller, version)
         client_token, connection = _read(dialect, data, caller.profile)
+        details_url = self._find_version(caller.profile, version, client_token, connection.versions_url)
         with OcpiClient(
             client_token, encoding=caller.profile.header_of(version), timeout_s=self._timeout_s
         ) as client:
-            details_url = _find_version(client, version, connection.versions_url)
             endpoints = _read_details(client, dialect, details_url)
         try:
             needed_endpoints(endpoints, connection.versions_url, caller.profile)
@@ -187,6 +187,21 @@ class Registrar:
             raise _No(200, MISSING_ENDPOINTS, _to_them(missing)) from None
         found = Connection(version, connection.versions_url, endpoints, connection.parties)
         return _Theirs(found, client_token)
+
+    def _find_version(
+        self, profile: PartnerProfile, version: str, client_token: str, versions_url: str
+    ) -> str:
+        """Ask for their versions in every way in which the token may have to be written.
+
+        The list belongs to no version, and partners read the header there as one of theirs.
+        """
+        answers = []
+        for encoding in dict.fromkeys(map(profile.header_of, (version, *profile.versions))):
+            with OcpiClient(client_token, encoding=encoding, timeout_s=self._timeout_s) as client:
+                answers.append(client.call("GET", versions_url))
+            if answers[-1].is_acknowledged or answers[-1].http_status is None:
+                return _details_url(answers[-1], version, versions_url)
+        return _details_url(answers[0], version, versions_url)
 
 
 def _dialect(caller: Caller, version: str) -> Dialect:
@@ -209,8 +224,7 @@ def _read(dialect: Dialect, data: object, profile: PartnerProfile) -> tuple[str,
     return client_token, Connection(dialect.VERSION, versions_url, (), parties)
 
 
-def _find_version(client: OcpiClient, version: str, versions_url: str) -> str:
-    answer = client.call("GET", versions_url)
+def _details_url(answer: Answer, version: str, versions_url: str) -> str:
     if not answer.is_acknowledged or not isinstance(answer.data, list):
         raise _No(200, CANNOT_USE_API, f"your versions cannot be read with your token: {_words(answer)}")
     urls = [entry.url for entry in read_versions(answer.data) if entry.version == version]

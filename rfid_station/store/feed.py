@@ -12,22 +12,25 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, not_, or_, select, update
 
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Role
 from rfid_station.domain.feed import Change, Lane, Parked, Standing
+from rfid_station.domain.service_level import Owed
+from rfid_station.domain.token import next_stamp
 from rfid_station.errors import WrongCall
 from rfid_station.store.audit import events_of
 from rfid_station.store.card_rows import subject_of
 from rfid_station.store.engine import Database
 from rfid_station.store.ledger import booking
 from rfid_station.store.partner_rows import partner_row
-from rfid_station.store.tables import IS_URGENT, meta, parked, partner, token
+from rfid_station.store.tables import IS_URGENT, event, meta, parked, partner, token
 from rfid_station.store.token_rows import token_from
 
 SYNC = Actor("sync", Role.SYSTEM)
 
+_CONNECTED, _RESYNC = ("partner.connected", "partner.registered"), "partner.resync"
 _PROVEN, _DIFFERS = "token.proven", "token.differs"
 _ALL_CHANGES = (
     select(token)
@@ -36,6 +39,7 @@ _ALL_CHANGES = (
     .limit(bindparam("most"))
 )
 _CHANGES = {Lane.BULK: _ALL_CHANGES, Lane.URGENT: _ALL_CHANGES.where(IS_URGENT)}
+_PARTNER = partner
 _NEWEST = select(token).where(token.c.id == bindparam("token_id"))
 _CURSORS = {Lane.BULK: partner.c.bulk_cursor, Lane.URGENT: partner.c.urgent_cursor}
 
@@ -94,16 +98,18 @@ class Feed:
         cursor: int,
         park: Sequence[Parked] = (),
         unpark: Sequence[int] = (),
+        after: int = 0,
     ) -> None:
         """Move a cursor and write or remove the parked rows it passes (token ids in `unpark`), together.
 
-        A cursor never moves back here. Parking a token again replaces its row, and wins over unparking.
+        A cursor never moves back here, and stays where it is when it is short of `after`: then
+        somebody set it back meanwhile. Parking a token again replaces its row, and wins over unparking.
 
         :raises WrongCall: there is no such partner
         """
         with self._database.write() as connection:
             partner_id = partner_row(connection, partner).id
-            _move_cursor(connection, partner_id, lane, cursor)
+            _move_cursor(connection, partner_id, lane, cursor, after)
             settled = [*unpark, *(one.token_id for one in park)]
             if settled:
                 old = delete(parked).where(parked.c.partner_id == partner_id, parked.c.token_id.in_(settled))
@@ -111,6 +117,74 @@ class Feed:
             if park:
                 rows = {one.token_id: {"partner_id": partner_id, **asdict(one)} for one in park}
                 connection.execute(insert(parked), list(rows.values()))
+
+    def rewind(self, partner: str, actor: Actor) -> int:
+        """Set both cursors back to zero, so that every token is owed again; how many these are.
+
+        What is parked stays parked, with its time.
+
+        :raises WrongCall: there is no such partner
+        """
+        with booking(self._database, actor) as ledger:
+            row = partner_row(ledger.connection, partner)
+            back = update(_PARTNER).where(_PARTNER.c.id == row.id).values(bulk_cursor=0, urgent_cursor=0)
+            ledger.connection.execute(back)
+            ledger.note(_RESYNC, f"partner:{row.name}", cursor=row.bulk_cursor)
+            return ledger.connection.execute(select(func.count()).select_from(token)).scalar_one()
+
+    def renew(self, token_id: int) -> None:
+        """Give a token a new revision and a later time, though nothing else in it changed.
+
+        :raises WrongCall: there is no such token
+        """
+        with booking(self._database, SYNC) as ledger:
+            row = ledger.connection.execute(_NEWEST, {"token_id": token_id}).one_or_none()
+            if row is None:
+                raise WrongCall(f"there is no token with id {token_id}", hint="rfid-station card list")
+            revision = ledger.next_revision()
+            stamp = next_stamp(token_from(row).last_updated, ledger.at)
+            fresh = update(token).where(token.c.id == token_id)
+            ledger.connection.execute(fresh.values(revision=revision, last_updated=stamp))
+            ledger.note("token.renewed", subject_of(row.card_id), revision=revision)
+
+    def owed(self, partner: str) -> Owed:
+        """What a partner has not acknowledged, and since when: not before it was connected, or owed all anew.
+
+        :raises WrongCall: there is no such partner
+        """
+        with self._database.read() as connection:
+            row = partner_row(connection, partner)
+            known = parked.c.partner_id == row.id
+            is_parked = token.c.id.in_(select(parked.c.token_id).where(known))
+            is_sent = and_(token.c.urgent, token.c.revision <= row.urgent_cursor)
+            is_behind = and_(token.c.revision > row.bulk_cursor, not_(is_sent))
+            query = (
+                select(token.c.urgent, func.count(), func.min(token.c.last_updated))
+                .where(or_(is_parked, is_behind))
+                .group_by(token.c.urgent)
+            )
+            begun_at = _begun_at(connection, row.name)
+            found = {
+                is_urgent: (count, max(filter(None, (since, begun_at))))
+                for is_urgent, count, since in connection.execute(query)
+            }
+        return Owed(*found.get(True, (0, None)), *found.get(False, (0, None)))
+
+    def last_proof(self, partner: str) -> datetime | None:
+        """When a GET last showed that the partner held what it should; None if none ever did.
+
+        :raises WrongCall: there is no such partner
+        """
+        with self._database.read() as connection:
+            name = partner_row(connection, partner).name
+            newest = (
+                select(event.c.at)
+                .where(event.c.action == _PROVEN)
+                .where(func.json_extract(event.c.data, "$.partner") == name)
+                .order_by(event.c.seq.desc())
+                .limit(1)
+            )
+            return connection.execute(newest).scalar_one_or_none()
 
     def record_proof(self, partner: str, token_id: int, revision: int, proven: bool, note: str) -> None:
         """Keep the evidence of a GET at the partner: an audit event of the card.
@@ -154,9 +228,17 @@ class Feed:
         ]
 
 
-def _move_cursor(connection: Connection, partner_id: int, lane: Lane, cursor: int) -> None:
+def _begun_at(connection: Connection, name: str) -> datetime | None:
+    """When a partner was first connected, or was last owed everything anew."""
+    events = events_of(connection, f"partner:{name}", (*_CONNECTED, _RESYNC))
+    connected = [event.at for event in events if event.action in _CONNECTED]
+    resynced = [event.at for event in events if event.action == _RESYNC]
+    return max([*connected[:1], *resynced[-1:]], default=None)
+
+
+def _move_cursor(connection: Connection, partner_id: int, lane: Lane, cursor: int, after: int) -> None:
     column = _CURSORS[lane]
-    forward = update(partner).where(partner.c.id == partner_id, column < cursor)
+    forward = update(partner).where(partner.c.id == partner_id, column < cursor, column >= after)
     connection.execute(forward.values({column: cursor}))
 
 

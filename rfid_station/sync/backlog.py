@@ -47,8 +47,8 @@ class Backlog:
 
     @property
     def has_news(self) -> bool:
-        """Whether the feed may hold something that was not read yet."""
-        return not all(self._is_read.values())
+        """Whether a page is to be read: there may be one, and there is too little to go on with."""
+        return self._wants_bulk or self._wants_urgent
 
     # Reading
 
@@ -64,11 +64,19 @@ class Backlog:
 
     def next_scan(self) -> Scan | None:
         """The page to read next, if any is missing and there is too little to go on with."""
-        if self._wants(Lane.BULK, sum(1 for _ in self.owed())):
+        if self._wants_bulk:
             return self._take(Lane.BULK, self._read_to[Lane.BULK])
-        if self._wants(Lane.URGENT, sum(entry.is_urgent for entry in self.owed())):
+        if self._wants_urgent:
             return self._take(Lane.URGENT, self._furthest)
         return None
+
+    @property
+    def _wants_bulk(self) -> bool:
+        return self._wants(Lane.BULK, sum(1 for _ in self.owed()))
+
+    @property
+    def _wants_urgent(self) -> bool:
+        return self._wants(Lane.URGENT, sum(entry.is_urgent for entry in self.owed()))
 
     def _wants(self, lane: Lane, owed: int) -> bool:
         return not self._is_read[lane] and lane not in self._scanning and owed < self._limit

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from rfid_station.domain.partner_profile import STANDARD, PartnerProfile
 from rfid_station.domain.token import Token, Whitelist
 
 
@@ -38,6 +39,18 @@ class Confirmation:
     """What may still happen at the partner's chargers, in words."""
     next_step: str
     """What happens next without anybody's doing, or what somebody has to do."""
+    risk: Risk
+    """The same as `may_accept`, for whoever has words of their own."""
+    is_valid: bool
+    """What the partner is told: whether the card may charge."""
+    is_hub: bool = False
+    """Whether operators stand behind the partner, of whom its answer says nothing."""
+    confirmed_at: datetime | None = None
+    """When the partner acknowledged this state."""
+    proven_at: datetime | None = None
+    """When it was read back equal."""
+    cached_until: datetime | None = None
+    """Until when its chargers may go by the state before, as it declares; None if unknown or not at all."""
 
     @property
     def is_confirmed(self) -> bool:
@@ -45,27 +58,77 @@ class Confirmation:
         return self.answer is PushAnswer.CONFIRMED
 
 
-def may_accept(token: Token, *, is_held: bool) -> str:
+class Risk(StrEnum):
+    """What a partner's chargers may do with a card."""
+
+    ACCEPTS = "accepts"
+    MAY_REFUSE = "may refuse"
+    REFUSES = "refuses"
+    REFUSES_OR_ASKS = "refuses or asks"
+    ASKS_OR_REFUSES = "asks or refuses"
+    ASKS = "asks"
+    MAY_ACCEPT_EVERYWHERE = "may accept everywhere"
+    MAY_ACCEPT = "may accept"
+    MAY_ACCEPT_OFFLINE = "may accept offline"
+
+
+def risk_of(token: Token, *, is_held: bool) -> Risk:
     """What a partner's chargers may do with a card (OCPI 2.2.1, mod_tokens, WhitelistType).
 
     :param token: the newest state, as this partner sees it
     :param is_held: whether the partner is known to hold it
     """
     if token.valid:
-        return "accepts the card" if is_held else "may refuse the card until it has learned of it"
+        return Risk.ACCEPTS if is_held else Risk.MAY_REFUSE
     return _BLOCKED_AND_HELD[token.whitelist] if is_held else _BLOCKED_AND_UNKNOWN[token.whitelist]
 
 
+def may_accept(token: Token, *, is_held: bool) -> str:
+    """The risk in words."""
+    return IN_WORDS[risk_of(token, is_held=is_held)]
+
+
+def told(
+    risk: Risk, profile: PartnerProfile = STANDARD, *, is_held: bool, cached_until: datetime | None = None
+) -> str:
+    """The risk at one partner in words, with what its profile declares of hubs and caches."""
+    words = IN_WORDS[risk]
+    if profile.is_hub:
+        words += "; the hub confirmed it, the operators behind it are unknown" if is_held else "; it is a hub"
+    if cached_until:
+        words += f"; its chargers may go by the state before until {cached_until:%Y-%m-%dT%H:%M:%SZ}"
+    return words
+
+
+def cached_until(token: Token, profile: PartnerProfile, confirmed_at: datetime | None) -> datetime | None:
+    """Until when chargers may go by the state before; None if unknown, or if they keep none."""
+    if confirmed_at is None or not profile.cache_minutes or token.whitelist is Whitelist.NEVER:
+        return None
+    return confirmed_at + timedelta(minutes=profile.cache_minutes)
+
+
+IN_WORDS = {
+    Risk.ACCEPTS: "accepts the card",
+    Risk.MAY_REFUSE: "may refuse the card until it has learned of it",
+    Risk.REFUSES: "refuses the card",
+    Risk.REFUSES_OR_ASKS: "refuses the card, or asks us and hears no",
+    Risk.ASKS_OR_REFUSES: "asks us and hears no; refuses the card when it cannot reach us",
+    Risk.ASKS: "asks us and hears no",
+    Risk.MAY_ACCEPT_EVERYWHERE: "may go on accepting the card at all its chargers, and never asks us",
+    Risk.MAY_ACCEPT: "may go on accepting the card without asking us",
+    Risk.MAY_ACCEPT_OFFLINE: "asks us and hears no, but may accept the card when it cannot reach us",
+}
+
 _BLOCKED_AND_HELD = {
-    Whitelist.ALWAYS: "refuses the card",
-    Whitelist.ALLOWED: "refuses the card, or asks us and hears no",
-    Whitelist.ALLOWED_OFFLINE: "asks us and hears no; refuses the card when it cannot reach us",
-    Whitelist.NEVER: "asks us and hears no",
+    Whitelist.ALWAYS: Risk.REFUSES,
+    Whitelist.ALLOWED: Risk.REFUSES_OR_ASKS,
+    Whitelist.ALLOWED_OFFLINE: Risk.ASKS_OR_REFUSES,
+    Whitelist.NEVER: Risk.ASKS,
 }
 
 _BLOCKED_AND_UNKNOWN = {
-    Whitelist.ALWAYS: "may go on accepting the card at all its chargers, and never asks us",
-    Whitelist.ALLOWED: "may go on accepting the card without asking us",
-    Whitelist.ALLOWED_OFFLINE: "asks us and hears no, but may accept the card when it cannot reach us",
-    Whitelist.NEVER: "asks us and hears no",
+    Whitelist.ALWAYS: Risk.MAY_ACCEPT_EVERYWHERE,
+    Whitelist.ALLOWED: Risk.MAY_ACCEPT,
+    Whitelist.ALLOWED_OFFLINE: Risk.MAY_ACCEPT_OFFLINE,
+    Whitelist.NEVER: Risk.ASKS,
 }

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from rfid_station.domain.delivery import Outcome, Verdict
-from rfid_station.domain.feed import Change
+from rfid_station.domain.feed import Change, Parked
 from rfid_station.domain.token import Token
 from rfid_station.errors import StationError
 from rfid_station.sync.clock import Clock
 from rfid_station.sync.lane import PartnerLane
+from rfid_station.sync.outage import Outage
 from rfid_station.sync.pace import Draw, PaceState, Timing
 from rfid_station.sync.port import FeedStore, Peer
 from rfid_station.sync.report import LaneReport, Traffic, report
@@ -52,9 +54,12 @@ class Courier:
         self._timing = timing
         self._draw = draw
         self._lane: PartnerLane | None = None
+        self._outage = Outage(peer.profile.after_outage)
         self._nudged = threading.Event()
         self._looked_up_s = clock.elapsed_s()
-        self._is_stopped = False
+        self._stopped = threading.Event()
+        self._apart_s = 1.0 / peer.profile.max_rps if peer.profile.max_rps else 0.0
+        self._next_request_s = -math.inf
 
     @property
     def name(self) -> str:
@@ -67,7 +72,7 @@ class Courier:
 
     def stop(self) -> None:
         """Let the request under way be the last one."""
-        self._is_stopped = True
+        self._stopped.set()
         self._nudged.set()
 
     def abandon(self) -> None:
@@ -100,6 +105,8 @@ class Courier:
             pace=pace,
             traffic=self.traffic,
             timing=self._timing,
+            waits_since=self._outage.ended_at,
+            owed=self.store.owed(self.name),
         )
 
     # Bulk and urgent lane
@@ -123,6 +130,7 @@ class Courier:
     def _drain(self, until_s: float, *, is_patient: bool) -> None:
         self.traffic = replace(self.traffic, resumes_at=None)
         lane = self._refreshed_lane()
+        has_looked = False
         while self._may_go_on(until_s):
             self._look_up(lane)
             step = lane.next_step(self.clock.now())
@@ -132,9 +140,12 @@ class Courier:
                     break
                 is_over = not self._sit_out(step, until_s)
                 lane = self._refreshed_lane()
-                if is_over and not lane.has_news:
+                # What came meanwhile may be urgent; but a backlog that is never done is no news twice.
+                if is_over and (has_looked or not lane.has_news):
                     break
+                has_looked = is_over
             elif isinstance(step, Deliver):
+                has_looked = False
                 self._deliver(lane, step, until_s)
             elif isinstance(step, Scan):
                 self._scan(lane, step)
@@ -152,7 +163,7 @@ class Courier:
 
     def _may_go_on(self, until_s: float) -> bool:
         is_in_force = self.peer.agreement.covers(self.clock.now().date())
-        return is_in_force and not self._is_stopped and self.clock.elapsed_s() <= until_s
+        return is_in_force and not self._stopped.is_set() and self.clock.elapsed_s() <= until_s
 
     def _sit_out(self, wait: Wait, until_s: float) -> bool:
         if wait.until is None or self.has_given_up:
@@ -164,9 +175,12 @@ class Courier:
         return True
 
     def _refreshed_lane(self) -> PartnerLane:
+        pulled_at = self.peer.last_pull()
+        if pulled_at:
+            self._outage.pulled(pulled_at)
         standing = self.store.standing(self.name)
         if self._lane is None:
-            self._lane = PartnerLane(standing, self._timing, draw=self._draw)
+            self._lane = PartnerLane(standing, self._timing, draw=self._draw, outage=self._outage)
         else:
             self._lane.refresh(standing)
         return self._lane
@@ -179,7 +193,9 @@ class Courier:
         lane.scanned(scan, self.store.changes_after(scan.after, scan.lane, scan.limit))
 
     def _commit(self, lane: PartnerLane, commit: Commit) -> None:
-        self.store.advance(self.name, commit.lane, commit.cursor, commit.park, commit.unpark)
+        self.store.advance(
+            self.name, commit.lane, commit.cursor, commit.park, commit.unpark, after=commit.after
+        )
         lane.committed(commit)
 
     def _commit_all(self, lane: PartnerLane) -> None:
@@ -188,7 +204,7 @@ class Courier:
 
     def _deliver(self, lane: PartnerLane, deliver: Deliver, until_s: float) -> None:
         patience_s = min(until_s - self.clock.elapsed_s(), self._timing.turn_s)
-        with self._turns.take(self.name, patience_s) as is_ours:
+        with self._turn(patience_s) as is_ours:
             if not is_ours:
                 lane.give_back(deliver)
                 return
@@ -212,13 +228,34 @@ class Courier:
         lane.finish_proof(attempt, outcome, differences, self.clock.now())
         return Result(change, outcome, differences)
 
+    @contextmanager
+    def _turn(self, patience_s: float) -> Iterator[bool]:
+        """Hold the partner's turn until its next request may begin, whoever makes it (`max_rps`)."""
+        with self._turns.take(self.name, patience_s) as is_ours:
+            try:
+                yield is_ours
+            finally:
+                if is_ours:
+                    self._await_rate()
+
+    def _await_rate(self) -> None:
+        left_s = self._next_request_s - self.clock.elapsed_s()
+        if left_s > 0:
+            self.clock.wait(self._stopped, left_s)
+
+    def _begin_request(self) -> None:
+        self._await_rate()
+        self._next_request_s = self.clock.elapsed_s() + self._apart_s
+
     def _put(self, token: Token) -> Outcome:
+        self._begin_request()
         outcome = self.peer.receiver.put(token)
         self.traffic = replace(self.traffic, puts=self.traffic.puts + 1)
         self._note_error(outcome)
         return outcome
 
     def _prove(self, change: Change, token: Token) -> tuple[Outcome, list[str] | None]:
+        self._begin_request()
         outcome, differences = self.peer.receiver.prove(token)
         self.traffic = replace(self.traffic, proofs=self.traffic.proofs + 1)
         self._note_error(outcome)
@@ -229,7 +266,9 @@ class Courier:
         return outcome, differences
 
     def _note_error(self, outcome: Outcome) -> None:
-        if outcome.verdict is not Verdict.ACKNOWLEDGED:
+        if outcome.verdict is Verdict.ACKNOWLEDGED:
+            self.traffic = replace(self.traffic, last_success=self.clock.now())
+        else:
             self.traffic = replace(self.traffic, last_error=f"{outcome.verdict}: {outcome.detail}")
 
     # One token, out of its turn
@@ -244,7 +283,7 @@ class Courier:
         if left_s < 0:
             yield None
             return
-        with self._turns.take(self.name, left_s) as is_ours:
+        with self._turn(left_s) as is_ours:
             if not is_ours:
                 yield None
                 return
@@ -258,3 +297,31 @@ class Courier:
         """Make one request about a token, whatever pause there is; None when it is not to be made."""
         deliver = lane.claim(token_id)
         return self._request(lane, deliver, call) if deliver else None
+
+    def hurry(self, token_ids: Container[int] | None, until_s: float) -> list[Parked] | None:
+        """Make parked tokens due, and let a bulk lane that waits go on; None if the turn was not free."""
+        with self.own_turn(until_s) as lane:
+            if lane is None:
+                return None
+            if token_ids is None:
+                self._outage.release()
+            return lane.hurry(token_ids, self.clock.now())
+
+    def read_back(self, token_id: int, until_s: float) -> Result | None:
+        """Ask what the partner holds, and change nothing about what it is owed.
+
+        None when the turn was not free in time, or there is no such token.
+        """
+        with self._turn(until_s - self.clock.elapsed_s()) as is_ours:
+            change = self.store.newest(token_id) if is_ours else None
+            if change is None:
+                return None
+            return Result(change, *self._prove(change, self.peer.agreement.present(change.token)))
+
+    def pause_left_s(self) -> float:
+        """How long the partner is to be left alone: it failed just now, or asked for it."""
+        pace = self._lane.pace if self._lane else None
+        now = self.clock.now()
+        if pace is None or pace.paused_until is None or not pace.is_pausing(now):
+            return 0.0
+        return (pace.paused_until - now).total_seconds()

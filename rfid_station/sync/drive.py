@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Future, wait
 from typing import TypeVar
 
-from rfid_station.domain.feed import Change
-from rfid_station.errors import Conflict
+from rfid_station.domain.actor import Actor
+from rfid_station.domain.feed import Change, Parked
+from rfid_station.errors import Conflict, WrongCall
+from rfid_station.sync.audit import Auditor, Finding
 from rfid_station.sync.clock import Clock, WallClock
 from rfid_station.sync.confirmation import Confirmation
 from rfid_station.sync.courier import Courier
@@ -17,10 +20,17 @@ from rfid_station.sync.pace import Draw, Timing
 from rfid_station.sync.port import FeedStore, Peer
 from rfid_station.sync.push import Push
 from rfid_station.sync.report import LaneReport
+from rfid_station.sync.retry import Retried, retried
 from rfid_station.sync.turn import Turns
 
 _GRACE_S = 0.25
 """How much longer than its deadline a thread is waited for."""
+
+_LOOK_S = 0.1
+"""How often whoever watches a push is told what changed."""
+
+Watch = Callable[[Sequence[Confirmation]], None]
+"""Told what every partner said so far, whenever that changes."""
 
 Work = TypeVar("Work")
 
@@ -89,16 +99,73 @@ class Replicator:
                 courier.abandon()
         return [courier.report() for courier in couriers]
 
-    def push_now(self, token_id: int, deadline_s: float) -> list[Confirmation]:
+    def retry_now(
+        self, names: Container[str] | None, token_ids: Container[int] | None, deadline_s: float
+    ) -> tuple[list[Retried], list[LaneReport]]:
+        """Try parked tokens again at once, and go on with what is owed; what came of each.
+
+        :param names: which partners; all with None
+        :param token_ids: which tokens; with None all, and a bulk lane that waits for a pull goes on
+        :raises StationError: the store failed
+        """
+        couriers = [courier for courier in self.couriers() if names is None or courier.name in names]
+        until_s = self._clock.elapsed_s() + deadline_s
+        runs = [
+            in_thread(f"retry {courier.name}", _retry(courier, token_ids, until_s)) for courier in couriers
+        ]
+        wait(runs, timeout=deadline_s + _GRACE_S)
+        found: list[Retried] = []
+        reports = []
+        for courier, run in zip(couriers, runs, strict=True):
+            if not run.done():
+                courier.abandon()
+            before = run.result() if run.done() else None
+            report = courier.report()
+            reports.append(report)
+            found += retried(report, before, token_ids)
+        return found, reports
+
+    def rewind(self, name: str, actor: Actor) -> int:
+        """Owe a partner every token again; how many these are. What is parked stays parked.
+
+        :raises WrongCall: the partner is not connected
+        :raises StationError: the store failed
+        """
+        return self._store.rewind(self._peer(name).name, actor)
+
+    def audit(
+        self, name: str, token_ids: Sequence[int], *, rate: float, repair: bool, deadline_s: float
+    ) -> Iterator[Finding]:
+        """Read tokens back from a partner, one after the other, and compare; each as soon as it is known.
+
+        :param rate: reads a second at most; the partner's own limit holds as well
+        :param repair: whether what differs is sent again at once, and read back
+        :raises WrongCall: the partner is not connected
+        :raises StationError: the store failed
+        """
+        auditor = Auditor(self._courier(self._peer(name)), self._timing, rate=rate, repair=repair)
+        return auditor.run(token_ids, self._clock.elapsed_s() + deadline_s)
+
+    def _peer(self, name: str) -> Peer:
+        for peer in self._peers:
+            if peer.name == name:
+                return peer
+        raise WrongCall(f"{name} is not connected", hint="rfid-station partner list")
+
+    def push_now(
+        self, token_id: int, deadline_s: float, *, insist: bool = False, watch: Watch | None = None
+    ) -> list[Confirmation]:
         """Send a token's newest state to every covering partner at once, ahead of everything, and prove it.
 
         What is not confirmed stays owed in the feed.
 
+        :param insist: whether a partner that has not confirmed is asked again until the deadline
         :raises Conflict: there is no such token
         :raises StationError: the store failed
         """
         change = self._newest(token_id)
-        return self._at_once([change], deadline_s, lambda push, until_s: push.run(until_s))
+        run = Push.insist if insist else Push.run
+        return self._at_once([change], deadline_s, run, watch)
 
     def prove_now(self, token_ids: Sequence[int], deadline_s: float) -> list[Confirmation]:
         """Read tokens back from every covering partner and compare. What differs is owed again.
@@ -107,21 +174,26 @@ class Replicator:
         :raises StationError: the store failed
         """
         changes = [self._newest(token_id) for token_id in token_ids]
-        return self._at_once(changes, deadline_s, lambda push, until_s: push.prove(until_s))
+        return self._at_once(changes, deadline_s, Push.prove)
 
     def _at_once(
-        self, changes: Sequence[Change], deadline_s: float, run: Callable[[Push, float], object]
+        self,
+        changes: Sequence[Change],
+        deadline_s: float,
+        run: Callable[[Push, float], object],
+        watch: Watch | None = None,
     ) -> list[Confirmation]:
         until_s = self._clock.elapsed_s() + deadline_s
         today = self._clock.now().date()
         covering = [self._courier(peer) for peer in self._peers if peer.agreement.covers(today)]
         errands = [[Push(courier, change) for change in changes] for courier in covering]
         runs = [in_thread("push", _in_order(pushes, until_s, run)) for pushes in errands]
-        wait(runs, timeout=deadline_s + _GRACE_S)
+        pushes = [push for errand in errands for push in errand]
+        _await(runs, pushes, deadline_s + _GRACE_S, watch)
         for done in runs:
             if done.done():
                 done.result()
-        return [push.confirmation for pushes in errands for push in pushes]
+        return [push.confirmation for push in pushes]
 
     def _newest(self, token_id: int) -> Change:
         change = self._store.newest(token_id)
@@ -131,6 +203,36 @@ class Replicator:
 
     def _courier(self, peer: Peer) -> Courier:
         return Courier(self._store, peer, self._clock, self._turns, self._timing, self._draw)
+
+
+def _await(
+    runs: Sequence[Future[None]], pushes: Sequence[Push], patience_s: float, watch: Watch | None
+) -> None:
+    """Wait until all is done or it took too long, and tell the watcher what changes meanwhile."""
+    if watch is None:
+        wait(runs, timeout=patience_s)
+        return
+    end = time.monotonic() + patience_s
+    told: list[Confirmation] = []
+    is_over = False
+    while not is_over:
+        is_over = not wait(runs, timeout=_LOOK_S).not_done or time.monotonic() >= end
+        seen = [push.confirmation for push in pushes]
+        if seen != told:
+            watch(seen)
+            told = seen
+
+
+def _retry(
+    courier: Courier, token_ids: Container[int] | None, until_s: float
+) -> Callable[[], list[Parked] | None]:
+    def hurry_and_drain() -> list[Parked] | None:
+        before = courier.hurry(token_ids, until_s)
+        if before is not None:
+            courier.drain(until_s, is_patient=True)
+        return before
+
+    return hurry_and_drain
 
 
 def _drain(courier: Courier, until_s: float) -> Callable[[], None]:

@@ -16,14 +16,15 @@ lowest revision that is neither acknowledged nor parked (R2).
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.feed import Change, Lane, Parked, Standing
 from rfid_station.sync.backlog import Backlog, Entry, cursors_of
-from rfid_station.sync.pace import Draw, Pace, Timing
+from rfid_station.sync.outage import Outage
+from rfid_station.sync.pace import Draw, Pace, PaceState, Timing
 from rfid_station.sync.step import Attempt, Call, Commit, Deliver, Scan, Step, Wait
 
 
@@ -32,6 +33,7 @@ class PartnerLane:
 
     :param window: how many requests besides an urgent one may be under way at once
     :param draw: where jitter comes from
+    :param outage: what is known of the partner's absence, for those who begin by themselves afterwards
     """
 
     def __init__(
@@ -41,7 +43,9 @@ class PartnerLane:
         *,
         window: int = 1,
         draw: Draw = random.random,
+        outage: Outage | None = None,
     ) -> None:
+        self.outage = outage or Outage()
         self.timing = timing or Timing()
         self.pace = Pace(self.timing, draw)
         self._draw = draw
@@ -53,6 +57,7 @@ class PartnerLane:
         self._in_flight: dict[int, bool] = {}
         self._committing = False
         self._parked = {row.token_id: row for row in standing.parked}
+        self._postponed: dict[int, Parked] = {}
         self._unwritten: dict[int, Parked | None] = {}
         self._resend: set[int] = set()
         self._failed: set[int] = set()
@@ -61,7 +66,7 @@ class PartnerLane:
 
     @property
     def has_news(self) -> bool:
-        """Whether the feed may hold something that was not read yet."""
+        """Whether a page of the feed is to be read now."""
         return self._backlog.has_news
 
     def is_acknowledged(self, change: Change) -> bool:
@@ -79,12 +84,19 @@ class PartnerLane:
             if self._is_quiet:
                 self._rebuild(standing)
             return
+        if not standing.behind or cursors[Lane.BULK] > self._backlog.cursors[Lane.BULK]:
+            # Another process sent what waits here: somebody wanted it.
+            self.outage.release()
         for lane, cursor in cursors.items():
             self._backlog.move(lane, cursor)
         if self._is_quiet:
-            kept = self._parked
-            self._parked = {row.token_id: _later(row, kept.get(row.token_id)) for row in standing.parked}
+            self._parked = {row.token_id: self._as_postponed(row) for row in standing.parked}
         self._backlog.wake_up_to(standing.head)
+
+    def _as_postponed(self, row: Parked) -> Parked:
+        """A durable row, with the later time in memory unless somebody has written it anew since."""
+        kept = self._parked.get(row.token_id)
+        return kept if kept and self._postponed.get(row.token_id) == row else row
 
     @property
     def _is_quiet(self) -> bool:
@@ -109,6 +121,25 @@ class PartnerLane:
         if token_id in self._in_flight:
             return None
         return self._take(token_id, is_urgent=True)
+
+    def hurry(self, token_ids: Container[int] | None, now: datetime) -> list[Parked]:
+        """Make parked tokens due at once, all of them with None; those that are, as they were before.
+
+        A push that ended ambiguously may still land for a while: it is never verified before that.
+        """
+        chosen = [
+            row
+            for row in self._parked.values()
+            if row.token_id not in self._in_flight and (token_ids is None or row.token_id in token_ids)
+        ]
+        for row in chosen:
+            wait_s = self.timing.verify_first_s if row.must_verify else 0.0
+            due_at = min(row.due_at, now + timedelta(seconds=wait_s))
+            # Patience with a verification begins anew, so that it does not grow late again at once.
+            hurried = replace(row, due_at=due_at, attempts=1 if row.must_verify else row.attempts)
+            if hurried != row:
+                self._write_row(hurried)
+        return chosen
 
     def give_back(self, deliver: Deliver) -> None:
         """Report that a delivery was not begun."""
@@ -148,7 +179,11 @@ class PartnerLane:
 
     def _next_entry(self) -> Entry | None:
         """Urgent first, then by revision; who failed since the last success gives way to who did not."""
-        ready = (entry for entry in self._backlog.owed() if entry.token_id not in self._in_flight)
+        ready = (
+            entry
+            for entry in self._backlog.owed()
+            if entry.token_id not in self._in_flight and (entry.is_urgent or not self.outage.is_waiting)
+        )
         return min(
             ready, key=lambda e: (e.token_id in self._failed, not e.is_urgent, e.revision), default=None
         )
@@ -204,6 +239,7 @@ class PartnerLane:
         self._heed(outcome, now)
 
     def _heed(self, outcome: Outcome, now: datetime) -> None:
+        self.outage.look(now, is_down=self.pace.state(now) is PaceState.DOWN, is_well=self.pace.is_well)
         if outcome.retry_after_s is not None:
             self.pace.wait(now, outcome.retry_after_s)
 
@@ -286,6 +322,7 @@ class PartnerLane:
         row = self._parked.get(token_id)
         if row and row.due_at <= now:
             wait_s = (self.timing.verify_s if row.must_verify else self.timing.park_s)(row.attempts)
+            self._postponed.setdefault(token_id, row)
             self._parked[token_id] = replace(row, due_at=now + timedelta(seconds=wait_s))
 
     def finish_proof(
@@ -349,10 +386,12 @@ class PartnerLane:
         self._uncommitted_since = self._uncommitted_since or now
 
     def _write_row(self, row: Parked) -> None:
+        self._postponed.pop(row.token_id, None)
         self._parked[row.token_id] = self._unwritten[row.token_id] = row
 
     def _drop_row(self, token_id: int) -> None:
         self._resend.discard(token_id)
+        self._postponed.pop(token_id, None)
         if self._parked.pop(token_id, None):
             self._unwritten[token_id] = None
 
@@ -380,7 +419,7 @@ class PartnerLane:
         lane, cursor = moved or (Lane.BULK, self._backlog.cursors[Lane.BULK])
         rows = tuple(row for row in self._unwritten.values() if row)
         gone = tuple(token_id for token_id, row in self._unwritten.items() if not row)
-        return Commit(lane, cursor, rows, gone)
+        return Commit(lane, cursor, rows, gone, after=self._backlog.cursors[lane])
 
     def committed(self, commit: Commit) -> None:
         """Take note that a commit is durable."""
@@ -394,10 +433,3 @@ class PartnerLane:
         self._backlog.move(commit.lane, commit.cursor)
         if self._compose_commit() is None:
             self._uncommitted, self._uncommitted_since = 0, None
-
-
-def _later(row: Parked, kept: Parked | None) -> Parked:
-    """A durable row, with the later time of the one in memory when they are the same attempt."""
-    if kept and replace(kept, due_at=row.due_at) == row:
-        return kept if kept.due_at > row.due_at else row
-    return row

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
+from rfid_station.domain.actor import Actor
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.feed import Change, Lane, Parked, Standing
+from rfid_station.domain.partner_profile import STANDARD, PartnerProfile
+from rfid_station.domain.service_level import Owed
 from rfid_station.domain.token import Token
 
 __all__ = ["FeedStore", "Outcome", "Peer", "TokenReceiver", "Verdict"]
@@ -33,11 +37,22 @@ class FeedStore(Protocol):
         cursor: int,
         park: Sequence[Parked] = (),
         unpark: Sequence[int] = (),
+        after: int = 0,
     ) -> None:
         """Move a cursor and write or remove the parked rows it passes (token ids in `unpark`), together.
 
-        A cursor never moves back here. Parking a token again replaces its row.
+        A cursor never moves back here, and stays where it is when it is short of `after`: then
+        somebody set it back meanwhile. Parking a token again replaces its row.
         """
+
+    def rewind(self, partner: str, actor: Actor) -> int:
+        """Set both cursors back to zero, so that every token is owed again; how many these are."""
+
+    def renew(self, token_id: int) -> None:
+        """Give a token a new revision and a later time, though nothing else in it changed."""
+
+    def owed(self, partner: str) -> Owed:
+        """What the partner has not acknowledged, and since when."""
 
     def record_proof(self, partner: str, token_id: int, revision: int, proven: bool, note: str) -> None:
         """Keep the evidence of a GET at the partner: an audit event."""
@@ -62,6 +77,10 @@ class TokenReceiver(Protocol):
         """
 
 
+def _never() -> datetime | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Peer:
     """A connected partner as a lane needs it."""
@@ -69,3 +88,6 @@ class Peer:
     name: str
     receiver: TokenReceiver
     agreement: Agreement
+    profile: PartnerProfile = STANDARD
+    last_pull: Callable[[], datetime | None] = _never
+    """When the partner last read a list of tokens from us, if that is known."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from datetime import datetime
+
 from rfid_station.domain.delivery import Verdict
 from rfid_station.domain.feed import Change
-from rfid_station.sync.confirmation import Confirmation, PushAnswer, may_accept
+from rfid_station.sync.confirmation import Confirmation, PushAnswer, cached_until, risk_of, told
 from rfid_station.sync.courier import Courier, Result
 from rfid_station.sync.lane import PartnerLane
 from rfid_station.sync.step import Call
@@ -18,6 +21,10 @@ _NEXT = {
 }
 
 
+_AGAIN_S = (2.0, 5.0, 15.0, 60.0)
+"""How long to wait after each attempt that was not confirmed; the last one for all that follow."""
+
+
 class Push:
     """The push of one token to one partner. `confirmation` always tells how far it came."""
 
@@ -25,6 +32,9 @@ class Push:
         self._courier = courier
         self._change = change
         self._put: Result | None = None
+        self._confirmed_at: datetime | None = None
+        self._proven_at: datetime | None = None
+        self._enough = threading.Event()
         self.confirmation = self._confirm(
             PushAnswer.UNREACHABLE, "not sent: an earlier request to it has not ended yet"
         )
@@ -38,6 +48,20 @@ class Push:
         with self._courier.own_turn(until_s) as lane:
             if lane is not None:
                 self._send_and_read_back(lane, until_s)
+        return self.confirmation
+
+    def insist(self, until_s: float) -> Confirmation:
+        """The same until it is proven, with growing pauses, and never within one of the partner's.
+
+        :raises StationError: the store failed
+        """
+        attempts = 0
+        while not self.run(until_s).is_confirmed:
+            wait_s = max(_AGAIN_S[min(attempts, len(_AGAIN_S) - 1)], self._courier.pause_left_s())
+            if self._courier.clock.elapsed_s() + wait_s >= until_s:
+                break
+            attempts += 1
+            self._courier.clock.wait(self._enough, wait_s)
         return self.confirmation
 
     def prove(self, until_s: float) -> Confirmation:
@@ -69,6 +93,8 @@ class Push:
 
     def _judge_put(self, put: Result) -> None:
         outcome = put.outcome
+        self._proven_at = None
+        self._confirmed_at = self._now if outcome.verdict is Verdict.ACKNOWLEDGED else None
         match outcome.verdict:
             case Verdict.ACKNOWLEDGED:
                 self.confirmation = self._confirm(PushAnswer.ACKNOWLEDGED, "not read back yet")
@@ -92,6 +118,8 @@ class Push:
         self._change = proof.change
         is_acknowledged = self._put is None or self._put.outcome.verdict is Verdict.ACKNOWLEDGED
         is_equal = proof.differences == []
+        if is_equal:
+            self._proven_at = self._now
         if is_acknowledged and is_equal:
             self.confirmation = self._confirm(PushAnswer.CONFIRMED, "", is_held=True)
             return
@@ -100,19 +128,32 @@ class Push:
         detail = "; ".join(part for part in (first, _seen(proof)) if part)
         self.confirmation = self._confirm(answer, detail, is_held=is_equal)
 
+    @property
+    def _now(self) -> datetime:
+        return self._courier.clock.now()
+
     def _confirm(
         self, answer: PushAnswer, detail: str, *, is_held: bool = False, next_step: str | None = None
     ) -> Confirmation:
         peer = self._courier.peer
+        token = peer.agreement.present(self._change.token)
+        risk = risk_of(token, is_held=is_held)
+        until = cached_until(token, peer.profile, self._confirmed_at or self._proven_at)
         return Confirmation(
             partner=peer.name,
             token_id=self._change.token_id,
             revision=self._change.revision,
             answer=answer,
             detail=detail,
-            at=self._courier.clock.now(),
-            may_accept=may_accept(peer.agreement.present(self._change.token), is_held=is_held),
+            at=self._now,
+            may_accept=told(risk, peer.profile, is_held=is_held, cached_until=until),
             next_step=next_step or _NEXT[answer],
+            risk=risk,
+            is_valid=token.valid,
+            is_hub=peer.profile.is_hub,
+            confirmed_at=self._confirmed_at,
+            proven_at=self._proven_at,
+            cached_until=until,
         )
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.feed import Lane, Parked, Standing
+from rfid_station.domain.service_level import NOTHING_OWED, Owed
 from rfid_station.sync.pace import Pace, PaceState, Timing
 
 
@@ -24,6 +25,8 @@ class LaneState(StrEnum):
     """The partner failed just now, or asked to be left alone for a while."""
     DOWN = "down"
     """The partner failed again and again: one request at a time finds out when it is back."""
+    WAITING = "waiting for its pull"
+    """The partner is back after long and wants to read by itself first; only urgent changes are sent."""
     UNAUTHORIZED = "unauthorized"
     """The partner does not accept our client token any more."""
     NOT_IN_FORCE = "not in force"
@@ -52,6 +55,11 @@ class LaneReport:
     puts: int = 0
     """Requests made since the lane was started, whatever came of them."""
     proofs: int = 0
+    last_success: datetime | None = None
+    """When the partner last acknowledged something, as far as this process knows."""
+    owed: Owed = NOTHING_OWED
+    is_within_level: bool = True
+    """Whether nothing is owed for longer than the service level allows."""
 
     @property
     def is_settled(self) -> bool:
@@ -67,6 +75,7 @@ class Traffic:
     proofs: int = 0
     last_error: str = ""
     resumes_at: datetime | None = None
+    last_success: datetime | None = None
 
 
 def report(
@@ -77,23 +86,34 @@ def report(
     pace: Pace | None = None,
     traffic: Traffic | None = None,
     timing: Timing | None = None,
+    waits_since: datetime | None = None,
+    owed: Owed = NOTHING_OWED,
 ) -> LaneReport:
-    """Describe a lane from what is stored, and from the pace and traffic of a running one."""
+    """Describe a lane from what is stored, and from the pace and traffic of a running one.
+
+    :param waits_since: when a partner came back that is to read by itself first
+    """
     seen = traffic or Traffic()
     state = _state(standing, agreement, now, pace)
+    if waits_since and state in (LaneState.BEHIND, LaneState.PARKED) and standing.behind:
+        state = LaneState.WAITING
+    is_within = state is LaneState.NOT_IN_FORCE or owed.is_within_level(now)
     return LaneReport(
         partner=standing.partner,
         state=state,
-        detail=_detail(state, standing, agreement, pace),
+        detail=_detail(state, standing, agreement, pace, waits_since),
         head=standing.head,
         cursor=standing.cursors.get(Lane.BULK, 0),
         behind=standing.behind,
         parked=standing.parked,
-        alarms=_alarms(state, standing, pace, timing or Timing()),
+        alarms=(*_alarms(state, standing, pace, timing or Timing()), *_late(standing, owed, is_within)),
         last_error=seen.last_error,
         resumes_at=_resumes_at(state, standing, seen),
         puts=seen.puts,
         proofs=seen.proofs,
+        last_success=seen.last_success,
+        owed=owed,
+        is_within_level=is_within,
     )
 
 
@@ -115,7 +135,13 @@ def _state(standing: Standing, agreement: Agreement, now: datetime, pace: Pace |
     return LaneState.BEHIND if standing.behind else LaneState.PARKED
 
 
-def _detail(state: LaneState, standing: Standing, agreement: Agreement, pace: Pace | None) -> str:
+def _detail(
+    state: LaneState,
+    standing: Standing,
+    agreement: Agreement,
+    pace: Pace | None,
+    waits_since: datetime | None,
+) -> str:
     owed = f"{_counted(standing.behind)} behind"
     if standing.parked:
         owed += f", {_counted(len(standing.parked))} parked"
@@ -125,6 +151,8 @@ def _detail(state: LaneState, standing: Standing, agreement: Agreement, pace: Pa
             return f"the agreement is in force {_span(agreement)}; nothing is sent"
         case LaneState.IN_STEP:
             return f"holds the newest state of every token, up to revision {standing.head}"
+        case LaneState.WAITING:
+            return f"back since {_at(waits_since)}, and is to read by itself first; {owed}; urgent changes go"
         case LaneState.UNAUTHORIZED:
             return f"does not accept our client token ({reason}); {owed}"
         case LaneState.DOWN | LaneState.PAUSED if reason:
@@ -167,7 +195,21 @@ def _alarms(state: LaneState, standing: Standing, pace: Pace | None, timing: Tim
     return tuple(found)
 
 
+def _late(standing: Standing, owed: Owed, is_within: bool) -> tuple[str, ...]:
+    if is_within:
+        return ()
+    number = owed.urgent + owed.others
+    return (
+        f"{standing.partner} is owed {_counted(number)}, the oldest since {_at(owed.since)}:"
+        f" the service level is broken since {_at(owed.due_at)}",
+    )
+
+
+def _at(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else "?"
+
+
 def _resumes_at(state: LaneState, standing: Standing, seen: Traffic) -> datetime | None:
-    if state in (LaneState.IN_STEP, LaneState.NOT_IN_FORCE, LaneState.BEHIND):
+    if state in (LaneState.IN_STEP, LaneState.NOT_IN_FORCE, LaneState.BEHIND, LaneState.WAITING):
         return None
     return seen.resumes_at or min((row.due_at for row in standing.parked), default=None)

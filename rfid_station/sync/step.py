@@ -34,6 +34,8 @@ class Commit:
     cursor: int
     park: tuple[Parked, ...] = ()
     unpark: tuple[int, ...] = ()
+    after: int = 0
+    """Where the lane believes that the cursor is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,10 +203,13 @@ def test_tab_proposes_numbers_from_the_store(folder: Path, card: Card) -> None:
 
 def test_help_is_there_for_every_command() -> None:
     groups = {
-        (): ["init", "doctor", "demo", "reader", "card", "sheet", "partner", "sync", "store"],
-        ("card",): ["issue", "read", "show", "find", "list", "block", "unblock", "activate", "spoil"],
-        ("partner",): ["add", "connect", "list"],
-        ("sync",): ["run", "prove", "status"],
+        (): ["init", "doctor", "demo", "serve", "reader", "card", "key", "sheet", "partner", "sync", "store"],
+        ("card",): ["issue", "read", "verify", "recycle", "profiles", "show", "find", "list"],
+        ("key",): ["new", "rotate", "list", "passphrase"],
+        ("partner",): ["add", "connect", "invite", "rotate", "disconnect", "show", "list", "test", "check"],
+        ("sync",): ["run", "prove", "status", "retry", "resync", "audit"],
+        ("simulate",): ["chips", "pcsc", "pn532", "udp", "cpo"],
+        ("reader",): ["list", "typed"],
         ("store",): ["check", "log"],
     }
     for group, commands in groups.items():

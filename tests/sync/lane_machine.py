@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from memory_feed import START, MemoryFeed
 
+from rfid_station.domain.actor import Actor
+from rfid_station.domain.card import Role
 from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.feed import Change, Lane, Parked
 from rfid_station.sync.lane import PartnerLane
@@ -20,6 +22,7 @@ from rfid_station.sync.pace import Timing
 from rfid_station.sync.step import Attempt, Call, Commit, Deliver, Scan, Wait
 
 CPO = "CPO"
+NOBODY = Actor("nobody", Role.SYSTEM)
 TOKENS = st.integers(1, 4)
 TIMING = Timing(
     breaker_after=3, refused_in_a_row=2, commit_every=2, scan_limit=3, poison_after=2, verify_first_s=20
@@ -89,7 +92,7 @@ class LaneMachine(RuleBasedStateMachine):
         return self.feed.newest(token_id)
 
     def store(self, commit: Commit) -> None:
-        self.feed.advance(CPO, commit.lane, commit.cursor, commit.park, commit.unpark)
+        self.feed.advance(CPO, commit.lane, commit.cursor, commit.park, commit.unpark, commit.after)
 
     # The desk
 
@@ -182,6 +185,18 @@ class LaneMachine(RuleBasedStateMachine):
         held = self.holds.get(token_id, 0)
         assert revision >= held, f"token {token_id}: stale state {revision} overtook {held}"
         self.holds[token_id] = revision
+
+    @rule(token_id=TOKENS)
+    def somebody_retries(self, token_id: int) -> None:
+        self.lane.hurry({token_id}, self.now)
+        self.start(3)
+
+    @precondition(lambda self: not self.requests and not self.scans)
+    @rule()
+    def somebody_owes_everything_again(self) -> None:
+        before = set(self.feed.partners[CPO].parked)
+        self.feed.rewind(CPO, NOBODY)
+        assert set(self.feed.partners[CPO].parked) == before
 
     @rule()
     def refresh(self) -> None:

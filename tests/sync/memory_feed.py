@@ -9,9 +9,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
+from rfid_station.domain.actor import Actor
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.contract_id import own_contract_id
 from rfid_station.domain.feed import Change, Lane, Parked, Standing
+from rfid_station.domain.partner_profile import STANDARD, PartnerProfile
+from rfid_station.domain.service_level import Owed
 from rfid_station.domain.token import Party, Token, Whitelist
 from rfid_station.domain.uid import parse_uid
 from rfid_station.sync.port import Peer, TokenReceiver
@@ -113,14 +116,38 @@ class MemoryFeed:
         cursor: int,
         park: Sequence[Parked] = (),
         unpark: Sequence[int] = (),
+        after: int = 0,
     ) -> None:
         with self._lock:
             self.calls["advance"] += 1
             row = self.partners[partner]
-            row.cursors[lane] = max(row.cursors[lane], cursor)
+            if row.cursors[lane] >= after:
+                row.cursors[lane] = max(row.cursors[lane], cursor)
             for token_id in unpark:
                 row.parked.pop(token_id, None)
             row.parked.update({one.token_id: one for one in park})
+
+    def rewind(self, partner: str, actor: Actor) -> int:
+        with self._lock:
+            self.partners[partner].cursors = {Lane.BULK: 0, Lane.URGENT: 0}
+            return len(self.tokens)
+
+    def renew(self, token_id: int) -> None:
+        old = self.tokens[token_id]
+        self.change(token_id, valid=old.token.valid, urgent=old.is_urgent)
+
+    def owed(self, partner: str) -> Owed:
+        with self._lock:
+            row = self.partners[partner]
+            stamps: dict[bool, list[datetime]] = {True: [], False: []}
+            for change in self.tokens.values():
+                is_sent = change.revision <= row.cursors[Lane.BULK] or (
+                    change.is_urgent and change.revision <= row.cursors[Lane.URGENT]
+                )
+                if not is_sent or change.token_id in row.parked:
+                    stamps[change.is_urgent].append(change.token.last_updated)
+            urgent, others = stamps[True], stamps[False]
+            return Owed(len(urgent), min(urgent, default=None), len(others), min(others, default=None))
 
     def record_proof(self, partner: str, token_id: int, revision: int, proven: bool, note: str) -> None:
         with self._lock:
@@ -128,5 +155,10 @@ class MemoryFeed:
             self.proofs.append((partner, token_id, revision, proven, note))
 
 
-def peer(name: str, receiver: TokenReceiver, agreement: Agreement = ALWAYS_IN_FORCE) -> Peer:
-    return Peer(name, receiver, agreement)
+def peer(
+    name: str,
+    receiver: TokenReceiver,
+    agreement: Agreement = ALWAYS_IN_FORCE,
+    profile: PartnerProfile = STANDARD,
+) -> Peer:
+    return Peer(name, receiver, agreement, profile)

@@ -26,7 +26,7 @@ from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.feed import Lane
 from rfid_station.domain.token import Token, Whitelist
 from rfid_station.errors import Conflict, DiskFull
-from rfid_station.sync.confirmation import Confirmation, PushAnswer
+from rfid_station.sync.confirmation import Confirmation, PushAnswer, Risk
 from rfid_station.sync.drive import Replicator
 
 CPO = "CPO"
@@ -74,6 +74,10 @@ def test_a_block_is_confirmed_by_reading_it_back() -> None:
         at=desk.clock.now(),
         may_accept="refuses the card, or asks us and hears no",
         next_step="nothing is left to do",
+        risk=Risk.REFUSES_OR_ASKS,
+        is_valid=False,
+        confirmed_at=desk.clock.now(),
+        proven_at=desk.clock.now(),
     )
     assert desk.is_blocked_there
     assert not desk.is_owed

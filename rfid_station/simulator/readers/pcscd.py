@@ -26,6 +26,8 @@ SOCKET_VARIABLE = "PCSCLITE_CSOCK_NAME"
 _DRIVERS = Path("/usr/lib/pcsc/drivers")
 _VPCD = "serial/libifdvpcd.so"
 _PATIENCE_S = 15.0
+_LISTENING = "0A"
+"""State of a socket in /proc/net/tcp (Linux, include/net/tcp_states.h)."""
 _FIRST_PORT, _PORTS = 20000, 10000
 """vpcd takes two ports, one for each of its slots; below the ones the system gives out."""
 
@@ -141,7 +143,7 @@ class PrivatePcscd:
 
     def _wait_until_ready(self, daemon: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + _PATIENCE_S
-        while not (self._folder / "run" / "pcscd.comm").exists() or _is_free(self.port):
+        while not (self._folder / "run" / "pcscd.comm").exists() or not _is_listened_on(self.port):
             if daemon.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 said = self.log.strip().splitlines() or ["nothing"]
@@ -206,6 +208,16 @@ def _two_free_ports() -> int:
     raise NoReader(
         f"no two free ports side by side from {_FIRST_PORT} on", hint="end programs that listen there"
     )
+
+
+def _is_listened_on(port: int) -> bool:
+    """Whether somebody listens there, without touching the port: trying it could take it from the daemon."""
+    wanted = f"{port:04X}"
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        rows = (line.split() for line in table.read_text().splitlines()[1:]) if table.exists() else ()
+        if any(row[1].endswith(f":{wanted}") and row[3] == _LISTENING for row in rows):
+            return True
+    return False
 
 
 def _is_free(port: int) -> bool:
