@@ -315,6 +315,8 @@ KILLED = """
 import sys
 from rfid_station.reader.opening import open_reader
 
+pytestmark = pytest.mark.xdist_group("pcsc")
+
 print("ready", flush=True)
 sys.stdin.readline()
 for link in open_reader(sys.argv[1]).cards(bool):

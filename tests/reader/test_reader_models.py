@@ -21,6 +21,8 @@ from rfid_station.simulator.readers.pcsc_reader import VirtualPcscReader
 from rfid_station.simulator.readers.pcscd import PrivatePcscd
 from rfid_station.simulator.readers.reader_models import MODELS
 
+pytestmark = pytest.mark.xdist_group("pcsc")
+
 UID = bytes.fromhex("04E10CDA993C80")
 NEW_KEY = bytes.fromhex("C0FFEEC0FFEE")
 FACTORY_KEY = b"\xff" * 6
