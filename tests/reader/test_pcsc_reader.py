@@ -24,6 +24,9 @@ from rfid_station.simulator.readers.pcscd import PrivatePcscd
 FIRST, SECOND = bytes.fromhex("04E10CDA993C80"), bytes.fromhex("04112233445580")
 GET_VERSION, READ_CC = b"\x60", b"\x30\x03"
 ACK, NAK = b"\x0a", b"\x00"
+
+pytestmark = pytest.mark.xdist_group("pcsc")
+
 PATIENCE_S = 30.0
 
 Tap = Callable[[], PcscLink]
@@ -314,8 +317,6 @@ def test_an_exchange_takes_well_under_a_millisecond(picc: VirtualPcscReader, tap
 KILLED = """
 import sys
 from rfid_station.reader.opening import open_reader
-
-pytestmark = pytest.mark.xdist_group("pcsc")
 
 print("ready", flush=True)
 sys.stdin.readline()

@@ -166,7 +166,7 @@ class Ev1Session(Session):
         if mode in (Mode.FULL, Mode.CRYPTOGRAM) and body:
             plain = self._deciphered(body)
             if mode is Mode.FULL:
-                plain = _without_crc32(bytes([command]) + data[:header], plain)
+                plain = _without_crc32(bytes([command]) + data[:header], plain, _size_told(data[:header]))
             return data[:header] + plain
         if mode is not Mode.MAC:
             self._iv = self._key.cmac(bytes([command]) + data, self._iv)
@@ -252,12 +252,20 @@ def enciphered_back(key: Cipher, data: bytes) -> bytes:
     return plain
 
 
-def _without_crc32(head: bytes, plain: bytes) -> bytes:
-    """Cut check sum and padding off. Where the check sum fits first, the data ends.
+_TRANSFER_HEADER = 7
+
+
+def _size_told(header: bytes) -> int | None:
+    """How many bytes a transfer's header announces: file, offset and length (M134034, 9.6.2)."""
+    return int.from_bytes(header[4:7], "little") if len(header) == _TRANSFER_HEADER else None
+
+
+def _without_crc32(head: bytes, plain: bytes, told: int | None = None) -> bytes:
+    """Cut check sum and padding off. The data end where the header says, else where the check sum fits first.
 
     (Behind it, zeros are the right check sum of everything before them.)
     """
-    for size in range(len(plain) - 3):
+    for size in range(len(plain) - 3) if told is None else (told,):
         if crc32(head + plain[:size]) == plain[size : size + 4] and not plain[size + 4 :].strip(b"\x00"):
             return plain[:size]
     raise Refusal(Status.INTEGRITY)
