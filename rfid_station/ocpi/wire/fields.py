@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from pydantic import StringConstraints, ValidationError
 
 from rfid_station.domain.contract_id import parse_contract_id
-from rfid_station.errors import WrongCall
+from rfid_station.errors import PartnerRefused, WrongCall
 from rfid_station.ocpi.wire.transport import WireModel, complaints, instant
 
 Entry = TypeVar("Entry", bound=WireModel)
@@ -88,6 +88,27 @@ def read_entry(model: type[Entry], entry: object) -> Entry | None:
         return model.model_validate(entry)
     except ValidationError:
         return None
+
+
+class _VersionDetails(WireModel):
+    """Version details (version_information_endpoint). Entries are read one by one."""
+
+    version: str
+    endpoints: list[object]
+
+
+def listed_endpoints(data: object, version: str) -> list[object]:
+    """The entries of a partner's version details, not yet read.
+
+    :raises PartnerRefused: these are not the details of this version
+    """
+    try:
+        details = _VersionDetails.model_validate(only_object(data))
+    except ValidationError as invalid:
+        raise PartnerRefused(f"the partner's version details cannot be read: {complaints(invalid)}") from None
+    if details.version != version:
+        raise PartnerRefused(f"the partner's details of version {version} are of {details.version!r}")
+    return details.endpoints
 
 
 def _same(name: str, told: object, held: object) -> bool:

@@ -26,6 +26,7 @@ from rfid_station.ocpi.wire.fields import (
     PartyId,
     cannot_be_told,
     differing,
+    listed_endpoints,
     only_object,
     read_entry,
     token_url,
@@ -59,13 +60,6 @@ class EndpointObject(WireModel):
 
     identifier: str
     url: Url
-
-
-class VersionDetails(WireModel):
-    """Version details. Entries are read one by one by `read_endpoints`."""
-
-    version: str
-    endpoints: list[object]
 
 
 class BusinessDetails(WireModel):
@@ -169,13 +163,9 @@ def read_endpoints(data: object) -> tuple[Endpoint, ...]:
 
     :raises PartnerRefused: these are not the details of this version
     """
-    try:
-        details = VersionDetails.model_validate(only_object(data))
-    except ValidationError as invalid:
-        raise PartnerRefused(f"the partner's version details cannot be read: {complaints(invalid)}") from None
-    if details.version != VERSION:
-        raise PartnerRefused(f"the partner's details of version {VERSION} are of {details.version!r}")
-    read = [found for entry in details.endpoints if (found := read_entry(EndpointObject, entry))]
+    read = [
+        found for entry in listed_endpoints(data, VERSION) if (found := read_entry(EndpointObject, entry))
+    ]
     return tuple(_endpoint(found.identifier.lower(), found.url) for found in read)
 
 

@@ -28,6 +28,7 @@ from rfid_station.ocpi.wire.fields import (
     String100,
     cannot_be_told,
     differing,
+    listed_endpoints,
     only_object,
     read_entry,
     token_url,
@@ -64,13 +65,6 @@ class EndpointObject(WireModel):
     identifier: str
     role: str
     url: Url
-
-
-class VersionDetails(WireModel):
-    """Version details (version_information_endpoint). Entries are read one by one by `read_endpoints`."""
-
-    version: str
-    endpoints: list[object]
 
 
 class BusinessDetails(WireModel):
@@ -210,13 +204,9 @@ def read_endpoints(data: object, *, version: str = VERSION) -> tuple[Endpoint, .
 
     :raises PartnerRefused: these are not the details of this version
     """
-    try:
-        details = VersionDetails.model_validate(only_object(data))
-    except ValidationError as invalid:
-        raise PartnerRefused(f"the partner's version details cannot be read: {complaints(invalid)}") from None
-    if details.version != version:
-        raise PartnerRefused(f"the partner's details of version {version} are of {details.version!r}")
-    read = [found for entry in details.endpoints if (found := read_entry(EndpointObject, entry))]
+    read = [
+        found for entry in listed_endpoints(data, version) if (found := read_entry(EndpointObject, entry))
+    ]
     return tuple(Endpoint(found.identifier.lower(), found.role.upper(), found.url) for found in read)
 
 
