@@ -82,7 +82,7 @@ def root(
 @app.command()
 def init(
     ctx: typer.Context,
-    profile: Annotated[str, typer.Option(help="What is written to cards: plain or link.")] = "plain",
+    profile: Annotated[str, typer.Option(help="What is written; `card profiles` lists them.")] = "plain",
     reader: Annotated[str, typer.Option(help="The desk's reader.")] = "pcsc:",
 ) -> None:
     """Make a new station: its folder, settings and empty store."""
