@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from rfid_station.domain.card_group import GENERAL
 from rfid_station.domain.contract_id import ContractId
 from rfid_station.domain.key import KeyRef
 from rfid_station.domain.uid import CardUid
@@ -146,6 +147,8 @@ class Card:
     """Names the end state that the card was, or is to be, written to."""
     key: KeyRef | None = None
     """The master key that the keys on the card are derived from."""
+    group: str = GENERAL
+    """What agreements say which partner gets it by."""
 
 
 def check_move(card: Card, to: CardState, role: Role, reason: Reason | None) -> None:

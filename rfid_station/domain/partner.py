@@ -65,6 +65,8 @@ class Partner:
     agreement: Agreement
     connection: Connection | None = None
     profile: PartnerProfile = STANDARD
+    is_ending: bool = False
+    """It is to lose every card, and its connection then."""
 
 
 class TokenUse(StrEnum):

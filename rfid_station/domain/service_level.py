@@ -1,17 +1,23 @@
-"""What we owe partners how soon: the one place that says so.
-
-The same for every partner, until agreements name levels of their own.
-"""
+"""What we owe partners how soon: the one place that says so."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-URGENT_WITHIN = timedelta(minutes=15)
-"""A change that takes rights away: a blocked card charges on until the partner has it."""
-OTHERS_WITHIN = timedelta(hours=24)
-"""Everything else: a new card, a changed name."""
+
+@dataclass(frozen=True, slots=True)
+class ServiceLevel:
+    """How long a partner may wait for a change."""
+
+    block_within: timedelta = timedelta(minutes=15)
+    """One that takes rights away: a blocked card charges on until the partner has it."""
+    new_within: timedelta = timedelta(hours=24)
+    """Everything else: a new card, a changed name."""
+
+
+STANDARD_LEVEL = ServiceLevel()
+"""Where the agreement says nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,7 @@ class Owed:
     """The oldest of them; None where there is none."""
     others: int = 0
     others_since: datetime | None = None
+    level: ServiceLevel = STANDARD_LEVEL
 
     @property
     def since(self) -> datetime | None:
@@ -37,9 +44,9 @@ class Owed:
         """When the service level is broken, or was; None while nothing is owed."""
         ends = []
         if self.urgent_since:
-            ends.append(self.urgent_since + URGENT_WITHIN)
+            ends.append(self.urgent_since + self.level.block_within)
         if self.others_since:
-            ends.append(self.others_since + OTHERS_WITHIN)
+            ends.append(self.others_since + self.level.new_within)
         return min(ends, default=None)
 
     def is_within_level(self, now: datetime) -> bool:

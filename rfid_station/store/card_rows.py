@@ -43,6 +43,7 @@ def card_of(row: Row[Any]) -> Card:
         changed_at=row.changed_at,
         plan_digest=row.plan_digest,
         key=KeyRef(row.key_id, row.key_version) if row.key_id else None,
+        group=row.card_group,
     )
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Card, CardState, Driver, Reason, check_move
+from rfid_station.domain.card_group import check_group, group_for
 from rfid_station.domain.contract_id import ContractId
 from rfid_station.domain.key import KeyRef
 from rfid_station.domain.uid import CardUid
@@ -29,7 +30,7 @@ from rfid_station.store.engine import Database
 from rfid_station.store.ledger import Ledger, booking
 from rfid_station.store.search import find_cards, search_text
 from rfid_station.store.tables import card, driver
-from rfid_station.store.token_rows import TokenOf, tell
+from rfid_station.store.telling import TokenOf, tell
 
 MOST_DRAWS = 100
 """How often a number is drawn again because it is taken, before the pattern counts as full."""
@@ -60,12 +61,14 @@ class Cards:
         contract_of: Callable[[int], ContractId],
         draw_alias: Callable[[], str],
         actor: Actor,
+        group: str | None = None,
     ) -> Card:
         """Take a contract, a visual number and an alias for a card that nobody has touched yet.
 
         `contract_of` is called first, with the next number that no contract has had. A number that
         is taken is drawn again.
 
+        :param group: by default the one of the driver's fleet
         :raises Conflict: the UID or the order line belongs to another card, or no number is free
         """
         with booking(self._database, actor) as ledger:
@@ -84,6 +87,7 @@ class Cards:
                 order_line=order_line,
                 driver=driver,
                 changed_at=ledger.at,
+                group=group_for(driver.fleet if driver else "", group),
             )
             reserved = replace(reserved, id=_insert(ledger, reserved))
             note = {"uid": uid.masked, "chip": chip, "profile": profile, "order_line": order_line}
@@ -163,6 +167,31 @@ class Cards:
                 tell(ledger, after, token_of)
             return after
 
+    def regroup(self, card_id: int, group: str, *, token_of: TokenOf, actor: Actor) -> Card:
+        """Put a card into another group. Partners whose agreements lack that one lose the card.
+
+        :raises WrongCall: there is no such card, or the name cannot be one
+        """
+        wanted = check_group(group)
+        with booking(self._database, actor) as ledger:
+            before = card_of(card_row(ledger.connection, card_id))
+            if before.group == wanted:
+                return before
+            after = replace(before, group=wanted, changed_at=ledger.at)
+            ledger.connection.execute(
+                _MOVE, {"card_id": card_id, "card_group": wanted, "changed_at": ledger.at}
+            )
+            ledger.note(
+                "card.regrouped",
+                subject_of(card_id),
+                visual_number=after.visual_number,
+                was=before.group,
+                group=wanted,
+            )
+            if not before.state.is_unfinished and before.state is not CardState.SPOILED:
+                tell(ledger, after, token_of)
+            return after
+
     def living(self, uid: CardUid) -> Card | None:
         """The card that holds a UID: any but a spoiled one."""
         with self._database.read() as connection:
@@ -200,7 +229,12 @@ class Cards:
             return find_cards(connection, text)
 
     def listing(
-        self, *, state: CardState | None = None, fleet: str | None = None, limit: int | None = None
+        self,
+        *,
+        state: CardState | None = None,
+        fleet: str | None = None,
+        group: str | None = None,
+        limit: int | None = None,
     ) -> list[Card]:
         """Cards in the order in which they were reserved; with a limit only the newest so many."""
         query = CARDS.order_by(card.c.id.desc()).limit(limit)
@@ -208,6 +242,8 @@ class Cards:
             query = query.where(card.c.state == state.value)
         if fleet is not None:
             query = query.where(driver.c.fleet == fleet)
+        if group is not None:
+            query = query.where(card.c.card_group == group)
         with self._database.read() as connection:
             return [card_of(row) for row in connection.execute(query)][::-1]
 
@@ -293,6 +329,7 @@ def _insert(ledger: Ledger, new: Card) -> int:
         "visual_bare": bare(new.visual_number),
         "alias": new.alias,
         "order_line": new.order_line,
+        "card_group": new.group,
         "driver_id": _insert_driver(ledger.connection, new.driver) if new.driver else None,
         "created_at": ledger.at,
         "changed_at": ledger.at,

@@ -18,29 +18,34 @@ from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Role
 from rfid_station.domain.feed import Change, Lane, Parked, Standing
 from rfid_station.domain.service_level import Owed
-from rfid_station.domain.token import next_stamp
 from rfid_station.errors import WrongCall
 from rfid_station.store.audit import events_of
 from rfid_station.store.card_rows import subject_of
+from rfid_station.store.covers import bring_up_to_date
 from rfid_station.store.engine import Database
 from rfid_station.store.ledger import booking
-from rfid_station.store.partner_rows import partner_row
-from rfid_station.store.tables import IS_URGENT, event, meta, parked, partner, token
-from rfid_station.store.token_rows import token_from
+from rfid_station.store.partner_rows import agreement_of, partner_row
+from rfid_station.store.sight import Sight, own_change
+from rfid_station.store.tables import IS_URGENT, event, meta, parked, partner, token, withdrawn
 
 SYNC = Actor("sync", Role.SYSTEM)
 
 _CONNECTED, _RESYNC = ("partner.connected", "partner.registered"), "partner.resync"
 _PROVEN, _DIFFERS = "token.proven", "token.differs"
-_ALL_CHANGES = (
+_PARTNER = partner
+_NEWEST = (
+    select(token, partner.c.cover_no)
+    .join_from(token, partner, partner.c.name == bindparam("partner"))
+    .where(token.c.id == bindparam("token_id"))
+)
+_EVERYTHING = (
     select(token)
     .where(token.c.revision > bindparam("after"))
     .order_by(token.c.revision)
     .limit(bindparam("most"))
 )
-_CHANGES = {Lane.BULK: _ALL_CHANGES, Lane.URGENT: _ALL_CHANGES.where(IS_URGENT)}
-_PARTNER = partner
-_NEWEST = select(token).where(token.c.id == bindparam("token_id"))
+_OWN_CHANGES = {Lane.BULK: _EVERYTHING, Lane.URGENT: _EVERYTHING.where(IS_URGENT)}
+_OWN = select(token).where(token.c.id == bindparam("token_id"))
 _CURSORS = {Lane.BULK: partner.c.bulk_cursor, Lane.URGENT: partner.c.urgent_cursor}
 
 
@@ -61,6 +66,22 @@ class Feed:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._sights: dict[str, tuple[int, Sight]] = {}
+
+    def enforce(self, partner: str) -> None:
+        """Give the partner, and take from it, what its agreement says today.
+
+        :raises WrongCall: there is no such partner
+        """
+        bring_up_to_date(self._database, partner)
+
+    def _sight(self, connection: Connection, row: Row[Any]) -> Sight:
+        """What a partner sees; kept until its agreement changes."""
+        cover_no, sight = self._sights.get(row.name, (None, None))
+        if sight is None or cover_no != row.cover_no:
+            sight = Sight.of(connection, row)
+            self._sights[row.name] = (row.cover_no, sight)
+        return sight
 
     def standing(self, partner: str) -> Standing:
         """Where a partner stands.
@@ -70,26 +91,45 @@ class Feed:
         with self._database.read() as connection:
             row = partner_row(connection, partner)
             waiting = select(parked).where(parked.c.partner_id == row.id).order_by(parked.c.token_id)
-            behind = select(func.count()).select_from(token).where(token.c.revision > row.bulk_cursor)
             return Standing(
                 partner=row.name,
                 cursors={Lane.URGENT: row.urgent_cursor, Lane.BULK: row.bulk_cursor},
                 head=connection.execute(select(meta.c.revision)).scalar_one(),
                 parked=tuple(_parked_of(one) for one in connection.execute(waiting)),
-                behind=connection.execute(behind).scalar_one(),
+                behind=self._sight(connection, row).behind(connection, row.bulk_cursor),
             )
 
-    def changes_after(self, revision: int, lane: Lane, limit: int) -> list[Change]:
-        """Up to `limit` changes behind a revision, ascending; only urgent ones in the urgent lane."""
-        with self._database.read() as connection:
-            rows = connection.execute(_CHANGES[lane], {"after": revision, "most": limit})
-            return [_change_of(row) for row in rows]
+    def changes_after(self, partner: str, revision: int, lane: Lane, limit: int) -> list[Change]:
+        """Up to `limit` changes that concern a partner, ascending; only urgent ones in the urgent lane.
 
-    def newest(self, token_id: int) -> Change | None:
-        """A token as it is now: read again just before it is sent."""
+        :raises WrongCall: there is no such partner
+        """
         with self._database.read() as connection:
-            row = connection.execute(_NEWEST, {"token_id": token_id}).one_or_none()
-            return _change_of(row) if row else None
+            sight = self._sight(connection, partner_row(connection, partner))
+            return sight.changes(connection, revision, lane, limit)
+
+    def newest(self, partner: str, token_id: int) -> Change | None:
+        """A token as a partner is to see it now, read again just before it is sent; None if it is not to."""
+        with self._database.read() as connection:
+            row = connection.execute(_NEWEST, {"token_id": token_id, "partner": partner}).one_or_none()
+            if row is None:
+                return None
+            cover_no, sight = self._sights.get(partner, (None, None))
+            if sight is None or cover_no != row.cover_no:
+                sight = self._sight(connection, partner_row(connection, partner))
+            return sight.of_token(connection, row)
+
+    def own(self, token_id: int) -> Change | None:
+        """A token in our own words, whoever sees it."""
+        with self._database.read() as connection:
+            row = connection.execute(_OWN, {"token_id": token_id}).one_or_none()
+            return own_change(row) if row else None
+
+    def own_after(self, revision: int, lane: Lane, limit: int) -> list[Change]:
+        """Up to `limit` changes of ours behind a revision, ascending, whoever sees them."""
+        with self._database.read() as connection:
+            rows = connection.execute(_OWN_CHANGES[lane], {"after": revision, "most": limit})
+            return [own_change(row) for row in rows]
 
     def advance(
         self,
@@ -130,22 +170,30 @@ class Feed:
             back = update(_PARTNER).where(_PARTNER.c.id == row.id).values(bulk_cursor=0, urgent_cursor=0)
             ledger.connection.execute(back)
             ledger.note(_RESYNC, f"partner:{row.name}", cursor=row.bulk_cursor)
-            return ledger.connection.execute(select(func.count()).select_from(token)).scalar_one()
+            return Sight.of(ledger.connection, row).behind(ledger.connection, 0)
 
-    def renew(self, token_id: int) -> None:
+    def renew(self, partner: str, token_id: int) -> None:
         """Give a token a new revision and a later time, though nothing else in it changed.
 
-        :raises WrongCall: there is no such token
+        A token that was withdrawn from the partner is renewed for this partner alone.
+
+        :raises WrongCall: there is no such partner or token
         """
         with booking(self._database, SYNC) as ledger:
-            row = ledger.connection.execute(_NEWEST, {"token_id": token_id}).one_or_none()
-            if row is None:
-                raise WrongCall(f"there is no token with id {token_id}", hint="rfid-station card list")
-            revision = ledger.next_revision()
-            stamp = next_stamp(token_from(row).last_updated, ledger.at)
-            fresh = update(token).where(token.c.id == token_id)
-            ledger.connection.execute(fresh.values(revision=revision, last_updated=stamp))
-            ledger.note("token.renewed", subject_of(row.card_id), revision=revision)
+            row = partner_row(ledger.connection, partner)
+            known = ledger.connection.execute(_OWN, {"token_id": token_id}).one_or_none()
+            change = Sight.of(ledger.connection, row).of_token(ledger.connection, known) if known else None
+            if known is None or change is None:
+                raise WrongCall(
+                    f"there is no token with id {token_id} for {partner}", hint="rfid-station card list"
+                )
+            revision, stamp = ledger.next_revision(), ledger.stamp(change.token.last_updated)
+            mine = and_(withdrawn.c.partner_id == row.id, withdrawn.c.token_id == token_id)
+            taken = update(withdrawn).where(mine).values(revision=revision, last_updated=stamp)
+            if not ledger.connection.execute(taken).rowcount:
+                fresh = update(token).where(token.c.id == token_id)
+                ledger.connection.execute(fresh.values(revision=revision, last_updated=stamp))
+            ledger.note("token.renewed", subject_of(known.card_id), revision=revision)
 
     def owed(self, partner: str) -> Owed:
         """What a partner has not acknowledged, and since when: not before it was connected, or owed all anew.
@@ -154,21 +202,22 @@ class Feed:
         """
         with self._database.read() as connection:
             row = partner_row(connection, partner)
-            known = parked.c.partner_id == row.id
-            is_parked = token.c.id.in_(select(parked.c.token_id).where(known))
-            is_sent = and_(token.c.urgent, token.c.revision <= row.urgent_cursor)
-            is_behind = and_(token.c.revision > row.bulk_cursor, not_(is_sent))
+            all_ = self._sight(connection, row).everything()
+            is_parked = all_.c.token_id.in_(select(parked.c.token_id).where(parked.c.partner_id == row.id))
+            is_sent = and_(all_.c.urgent, all_.c.revision <= row.urgent_cursor)
+            is_behind = and_(all_.c.revision > row.bulk_cursor, not_(is_sent))
             query = (
-                select(token.c.urgent, func.count(), func.min(token.c.last_updated))
+                select(all_.c.urgent, func.count(), func.min(all_.c.last_updated))
                 .where(or_(is_parked, is_behind))
-                .group_by(token.c.urgent)
+                .group_by(all_.c.urgent)
             )
             begun_at = _begun_at(connection, row.name)
             found = {
                 is_urgent: (count, max(filter(None, (since, begun_at))))
                 for is_urgent, count, since in connection.execute(query)
             }
-        return Owed(*found.get(True, (0, None)), *found.get(False, (0, None)))
+            level = agreement_of(row).level
+        return Owed(*found.get(True, (0, None)), *found.get(False, (0, None)), level)
 
     def last_proof(self, partner: str) -> datetime | None:
         """When a GET last showed that the partner held what it should; None if none ever did.
@@ -240,10 +289,6 @@ def _move_cursor(connection: Connection, partner_id: int, lane: Lane, cursor: in
     column = _CURSORS[lane]
     forward = update(partner).where(partner.c.id == partner_id, column < cursor, column >= after)
     connection.execute(forward.values({column: cursor}))
-
-
-def _change_of(row: Row[Any]) -> Change:
-    return Change(revision=row.revision, token_id=row.id, token=token_from(row), is_urgent=row.urgent)
 
 
 def _parked_of(row: Row[Any]) -> Parked:

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from rfid_station.domain.actor import Actor
+from rfid_station.domain.token import next_stamp
 from rfid_station.store.chain import canonical_json, event_hash
 from rfid_station.store.engine import Database
 from rfid_station.store.tables import event, meta, moment_text
@@ -27,6 +28,7 @@ class _Head:
     contract_count: int
     event_count: int
     event_hash: str
+    stamp_floor: datetime | None
 
 
 _READ_HEAD = select(*(meta.c[field.name] for field in fields(_Head))).with_for_update()
@@ -58,6 +60,21 @@ class Ledger:
         """The number of a change that partners are to hear of."""
         self._head.revision += 1
         return self._head.revision
+
+    def next_revisions(self) -> tuple[int, int]:
+        """One revision for each place in the order of creation: the number before the first, and the last."""
+        before = self._head.revision
+        self._head.revision += max(1, self._head.token_count)
+        return before, self._head.revision
+
+    def stamp(self, previous: datetime | None) -> datetime:
+        """The `last_updated` of a change, later than whatever a partner was told of the token before."""
+        return next_stamp(max(filter(None, (previous, self._head.stamp_floor)), default=None), self.at)
+
+    def raise_stamp(self, newest: datetime | None) -> datetime:
+        """A `last_updated` that is later than every one so far; every later one is later still."""
+        self._head.stamp_floor = self.stamp(newest)
+        return self._head.stamp_floor
 
     def note(self, action: str, subject: str, **data: object) -> None:
         """Add an event to the audit log. `data` holds no UID, no name and no secret."""

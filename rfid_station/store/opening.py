@@ -15,12 +15,14 @@ from rfid_station.store import migrations
 from rfid_station.store.address import path_of
 from rfid_station.store.audit import Audit
 from rfid_station.store.cards import Cards
+from rfid_station.store.contacts import Contacts
 from rfid_station.store.engine import Clock, Database, utc_now
 from rfid_station.store.feed import Feed
 from rfid_station.store.ledger import Ledger
 from rfid_station.store.partners import Partners
 from rfid_station.store.prints import Prints
 from rfid_station.store.sqlite import broken_references, copy_into, create_file, table_names
+from rfid_station.store.token_list import TokenList
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Store:
         self.cards = Cards(database)
         self.partners = Partners(database)
         self.feed = Feed(database)
+        self.contacts = Contacts(database)
+        self.token_list = TokenList(database)
         self.audit = Audit(database)
         self.prints = Prints(database)
 
@@ -84,7 +88,7 @@ def create_store(url: str, *, actor: Actor, clock: Clock = utc_now) -> Store:
     try:
         with database.write() as connection:
             _refuse_taken(path, set(inspect(connection).get_table_names()))
-            migrations.upgrade(connection)
+            migrations.create(connection)
             ledger = Ledger(connection, actor, clock())
             ledger.note("store.created", "store")
             ledger.settle()

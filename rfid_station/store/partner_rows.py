@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.partner import Connection as PartnerConnection
 from rfid_station.domain.partner import Endpoint, Partner, PartnerState, profile_table
 from rfid_station.domain.partner_profile import PartnerProfile
+from rfid_station.domain.service_level import ServiceLevel
 from rfid_station.domain.token import Party, Whitelist
 from rfid_station.errors import WrongCall
 from rfid_station.store.chain import canonical_json
@@ -39,10 +41,34 @@ def partner_from(row: Row[Any]) -> Partner:
         state=PartnerState(row.state),
         versions_url=row.versions_url,
         client_token_ref=row.client_token_ref,
-        agreement=Agreement(row.since, row.until, Whitelist(row.whitelist) if row.whitelist else None),
+        agreement=agreement_of(row),
         connection=_connection_from(row.connection) if row.connection else None,
         profile=profile_from(row.profile, row.profile_table),
+        is_ending=row.is_ending,
     )
+
+
+def agreement_of(row: Row[Any]) -> Agreement:
+    """An agreement from its partner's row."""
+    return Agreement(
+        since=row.since,
+        until=row.until,
+        whitelist=Whitelist(row.whitelist) if row.whitelist else None,
+        groups=None if row.groups is None else frozenset(json.loads(row.groups)),
+        level=ServiceLevel(timedelta(seconds=row.block_within_s), timedelta(seconds=row.new_within_s)),
+    )
+
+
+def agreement_columns(agreement: Agreement) -> dict[str, Any]:
+    """An agreement as the columns of its partner."""
+    return {
+        "since": agreement.since,
+        "until": agreement.until,
+        "whitelist": agreement.whitelist,
+        "groups": None if agreement.groups is None else canonical_json(sorted(agreement.groups)),
+        "block_within_s": int(agreement.level.block_within.total_seconds()),
+        "new_within_s": int(agreement.level.new_within.total_seconds()),
+    }
 
 
 def profile_columns(profile: PartnerProfile) -> dict[str, str]:

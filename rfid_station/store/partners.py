@@ -16,9 +16,11 @@ from rfid_station.domain.partner import Connection, Partner, PartnerState, Token
 from rfid_station.domain.partner_profile import STANDARD, PartnerProfile
 from rfid_station.errors import Conflict
 from rfid_station.ocpi.port import Caller
+from rfid_station.store.covers import enforce
 from rfid_station.store.engine import Database
 from rfid_station.store.ledger import Ledger, booking
 from rfid_station.store.partner_rows import (
+    agreement_columns,
     connection_text,
     partner_from,
     partner_row,
@@ -59,6 +61,7 @@ class Partners:
         with booking(self._database, actor) as ledger:
             _refuse_known(ledger, name)
             _insert(ledger, name, PartnerState.ADDED, versions_url, client_token_ref, agreement, profile)
+            enforce(ledger, name)
             _note(ledger, name, "partner.added", versions_url=versions_url, profile=profile.name)
             return partner_from(partner_row(ledger.connection, name))
 
@@ -72,6 +75,7 @@ class Partners:
         with booking(self._database, actor) as ledger:
             _refuse_known(ledger, name)
             _insert(ledger, name, PartnerState.INVITED, "", "", agreement, profile)
+            enforce(ledger, name)
             row = partner_row(ledger.connection, name)
             _let_in(ledger, row, guest_token_hash, TokenUse.GUEST)
             _note(ledger, name, "partner.invited", profile=profile.name)
@@ -131,6 +135,34 @@ class Partners:
             partner_row(ledger.connection, name)
             return _set(ledger, name, "partner.profile", **profile_columns(profile))
 
+    def agree(self, name: str, agreement: Agreement, actor: Actor) -> Partner:
+        """Put another agreement into force: what the partner gains is owed to it, what it loses is withdrawn.
+
+        :raises WrongCall: there is no such partner
+        """
+        with booking(self._database, actor) as ledger:
+            before = partner_row(ledger.connection, name)
+            columns = agreement_columns(agreement)
+            ledger.connection.execute(update(partner).where(partner.c.id == before.id).values(columns))
+            enforce(ledger, name, restate=before.whitelist != columns["whitelist"])
+            told = {entry: str(value) for entry, value in columns.items() if value is not None}
+            _note(ledger, name, "partner.agreed", **told)
+            return partner_from(partner_row(ledger.connection, name))
+
+    def begin_ending(self, name: str, actor: Actor) -> Partner:
+        """Withdraw every card from a connected partner, whatever its agreement says, until it connects anew.
+
+        :raises Conflict: it is not connected
+        :raises WrongCall: there is no such partner
+        """
+        with booking(self._database, actor) as ledger:
+            row = partner_row(ledger.connection, name)
+            if not row.connection:
+                raise Conflict(f"partner {name} is {row.state}, not connected")
+            ending = _set(ledger, name, "partner.ending", is_ending=True)
+            enforce(ledger, name)
+            return ending
+
     # Our handshakes
 
     def begin_connecting(self, name: str, server_token_hash: str) -> Partner:
@@ -165,6 +197,18 @@ class Partners:
             _drop_tokens(ledger, row, server_token.c.use != TokenUse.OFFERED)
             _reuse(ledger, row, TokenUse.OFFERED, TokenUse.VALID)
             return _connect(ledger, name, "partner.connected", connection, client_token_ref)
+
+    def connect_at_once(self, name: str, connection: Connection, actor: Actor) -> Partner:
+        """Keep a connection that takes no handshake. Nobody is let in by it.
+
+        :raises Conflict: it is connected already
+        :raises WrongCall: there is no such partner
+        """
+        with booking(self._database, actor) as ledger:
+            row = partner_row(ledger.connection, name)
+            _refuse_connected(row)
+            _drop_tokens(ledger, row)
+            return _connect(ledger, name, "partner.connected", connection, "")
 
     def abort_connecting(self, name: str) -> Partner:
         """Put everything back to how it was before the handshake. Without one nothing changes.
@@ -349,11 +393,11 @@ def _insert(
         "state": state.value,
         "versions_url": versions_url,
         "client_token_ref": client_token_ref,
-        "since": agreement.since,
-        "until": agreement.until,
-        "whitelist": agreement.whitelist,
         "bulk_cursor": 0,
         "urgent_cursor": 0,
+        "is_ending": False,
+        "cover_no": 0,
+        **agreement_columns(agreement),
         **profile_columns(profile),
     }
     ledger.connection.execute(insert(partner).values(values))
@@ -382,15 +426,20 @@ def _count(ledger: Ledger, row: Row[Any], use: TokenUse) -> int:
 def _connect(
     ledger: Ledger, name: str, action: str, connection: Connection, client_token_ref: str
 ) -> Partner:
-    return _set(
-        ledger,
-        name,
-        action,
-        state=PartnerState.CONNECTED.value,
-        versions_url=connection.versions_url,
-        connection=connection_text(connection),
-        client_token_ref=client_token_ref,
+    before = partner_row(ledger.connection, name)
+    connected = {
+        "state": PartnerState.CONNECTED.value,
+        "versions_url": connection.versions_url,
+        "connection": connection_text(connection),
+        "client_token_ref": client_token_ref,
+        "is_ending": before.is_ending and before.connection is not None,
+    }
+    _set(ledger, name, action, **connected)
+    enforce(ledger, name)
+    ledger.connection.execute(
+        update(partner).where(partner.c.name == name, partner.c.met_at.is_(None)).values(met_at=ledger.at)
     )
+    return partner_from(partner_row(ledger.connection, name))
 
 
 def _set(ledger: Ledger, name: str, action: str, **columns: str | int | None) -> Partner:

@@ -7,22 +7,26 @@ token it saw misses none and repeats none, whatever is written meanwhile.
 from __future__ import annotations
 
 import hashlib
-import uuid
+import json
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
-from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import CardState
 from rfid_station.domain.token import Token
 from rfid_station.errors import WrongCall
+from rfid_station.ocpi.fresh_id import fresh_id
 from rfid_station.ocpi.port import Allowed, Caller, Decision, PartnerBook, TokenPage
 from rfid_station.ocpi.words import words_for
 from rfid_station.store.authorizations import Authorizations
+from rfid_station.store.covers import bring_up_to_date
 from rfid_station.store.engine import Database
+from rfid_station.store.partner_rows import partner_row
 from rfid_station.store.partners import Partners
+from rfid_station.store.shelf_view import View
 from rfid_station.store.snapshot import Remembered, Snapshots
 from rfid_station.store.tables import moment_text
 from rfid_station.store.token_rows import token_from
@@ -39,11 +43,26 @@ _LONGEST_COUNT = (1 << 63) - 1
 _MOST_TOKENS = 4096
 """How many tokens are kept as they were read; authorizations ask for the same ones again and again."""
 
-_ONE = """
-    SELECT token.*, card.state AS card_state FROM token JOIN card ON card.id = token.card_id
-    WHERE token.uid = ? AND token.type = ?
-"""
-_TOTAL = "SELECT token_count FROM meta"
+
+class _Fields(NamedTuple):
+    """What makes a token, as columns of the table in this order."""
+
+    revision: int
+    uid: str
+    type: str
+    country_code: str
+    party_id: str
+    contract_id: str
+    visual_number: str
+    issuer: str
+    group_id: str | None
+    whitelist: str
+    language: str | None
+    valid: bool
+    last_updated: datetime
+
+
+_COLUMNS = ", ".join(f"token.{name}" for name in _Fields._fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +77,10 @@ class _Window:
         """Stamps are whole seconds: one of the second in which `date_from` lies may be later than it."""
         parts, values = [], []
         if date_from is not None:
-            parts.append(" AND last_updated >= ?")
+            parts.append(" AND token.last_updated >= ?")
             values.append(moment_text(date_from.replace(microsecond=0)))
         if date_to is not None:
-            parts.append(" AND last_updated < ?")
+            parts.append(" AND token.last_updated < ?")
             values.append(moment_text(date_to))
         return cls("".join(parts), tuple(values))
 
@@ -78,9 +97,9 @@ class Shelf:
         self._partners = partners
         self._lookups = Snapshots(database.path)
         self._pages = Snapshots(database.path)
-        self._agreements: Remembered[str, Agreement] = Remembered(self._lookups)
+        self._views: Remembered[tuple[str, date], View | None] = Remembered(self._lookups)
         self._authorizations = Authorizations(record)
-        self._read: dict[int, Token] = {}
+        self._read: dict[tuple[str, int], Token] = {}
 
     def close(self) -> None:
         """Let go of the files."""
@@ -90,8 +109,8 @@ class Shelf:
 
     def style(self, partner: str) -> str:
         """How tokens are presented to a partner at present."""
-        agreement = self._agreement(partner)
-        return f"whitelist={agreement.whitelist or ''}" if agreement else ""
+        view = self._view(partner)
+        return view.style if view else ""
 
     def page(
         self,
@@ -110,109 +129,149 @@ class Shelf:
 
         :raises StoreError: the store cannot be used
         """
-        agreement = self._agreement(partner)
-        if agreement is None:
+        view = self._view(partner)
+        if view is None:
             return TokenPage((), 0, None)
         window = _Window.of(date_from, date_to)
         if window.condition and after is None:
             self._let_writers_finish()
+        listing = _Listing(self._pages, view, window)
         with self._pages.view():
-            total = self._total(window)
-            found = self._found(window, after, min(offset, total), limit + 1)
+            total = listing.total()
+            found = listing.revisions(after or 0, min(offset, total), limit + 1)
             shown = found[:limit]
-            rows = self._rows([place for place, revision in shown if revision not in known])
-        tokens = _Tokens([rows.get(place) for place, _ in shown], agreement)
-        goes_on = shown[-1][0] if len(found) > limit else None
-        return TokenPage(tokens, total, goes_on, [revision for _, revision in shown], self.style(partner))
+            goes_on = listing.place_of(shown[-1]) if len(found) > limit else None
+            rows = listing.rows([revision for revision in shown if revision not in known])
+        return TokenPage(_Tokens(shown, rows, view), total, goes_on, shown, view.style)
 
     def one(self, partner: str, uid: str, type_: str) -> Token | None:
         """One token by its UID in any case, or None.
 
         :raises StoreError: the store cannot be used
         """
-        agreement = self._agreement(partner)
-        row = self._row(uid, type_) if agreement else None
-        return agreement.present(self._token(row)) if agreement and row else None
+        view = self._view(partner)
+        row = self._row(view, uid, type_) if view else None
+        return self._token(view, row) if view and row else None
 
     def decide(self, partner: str, uid: str, type_: str) -> Decision | None:
         """Decide a real-time authorization and keep it for the record; None for an unknown token.
 
         :raises StoreError: the store cannot be used
         """
-        agreement = self._agreement(partner)
-        row = self._row(uid, type_) if agreement else None
-        if agreement is None or row is None:
+        view = self._view(partner)
+        row = self._row(view, uid, type_) if view else None
+        if view is None or row is None:
             return None
-        token = agreement.present(self._token(row))
-        allowed = _SAID.get(CardState(row["card_state"]), Allowed.NOT_ALLOWED)
+        token = self._token(view, row)
+        allowed = _SAID.get(row["card_state"], Allowed.NOT_ALLOWED)
         if allowed is Allowed.ALLOWED and not token.valid:
             allowed = Allowed.NOT_ALLOWED
-        reference = str(uuid.uuid4())
+        reference = fresh_id()
         self._authorizations.keep(self._database.clock(), partner, reference, row["card_id"], allowed)
         return Decision(allowed, token, reference, words_for(token, allowed))
 
-    def _agreement(self, partner: str) -> Agreement | None:
-        """What a partner and we agreed on, if it is in force."""
+    def _view(self, partner: str) -> View | None:
+        """What a partner may see today; None for who is no partner."""
+        today = self._database.clock().date()
+        return self._views.get((partner, today), lambda: self._load_view(partner))
+
+    def _load_view(self, partner: str) -> View | None:
         try:
-            agreement = self._agreements.get(partner, lambda: self._partners.get(partner).agreement)
+            bring_up_to_date(self._database, partner)
+            with self._database.read() as connection:
+                return View.of_partner(connection, partner_row(connection, partner))
         except WrongCall:
             return None
-        return agreement if agreement.covers(self._database.clock().date()) else None
 
     def _let_writers_finish(self) -> None:
         """Wait until what is stamped is committed; whatever is stamped from now on is newer."""
         with self._database.write():
             pass
 
-    def _total(self, window: _Window) -> int:
-        if not window.condition:
-            return int(self._pages.rows(_TOTAL)[0][0])
-        counted = f"SELECT count(*) FROM token WHERE 1 = 1{window.condition}"  # noqa: S608 - no input in it
-        return int(self._pages.rows(counted, *window.values)[0][0])
-
-    def _found(self, window: _Window, after: int | None, offset: int, most: int) -> list[Any]:
-        """The places and revisions of a page. Without filters an offset is a place: none is ever free."""
-        place = after or 0
-        if not window.condition:
-            place, offset = min(place + offset, _LONGEST_COUNT), 0
-        query = (
-            "SELECT created_seq, revision FROM token WHERE created_seq > ?"  # noqa: S608 - no input in it
-            f"{window.condition} ORDER BY created_seq LIMIT ? OFFSET ?"
-        )
-        return self._pages.rows(query, place, *window.values, most, offset)
-
-    def _rows(self, places: Sequence[int]) -> dict[int, Any]:
-        if not places:
-            return {}
-        # One range and not a list of places: those that are missing lie side by side.
-        query = "SELECT * FROM token WHERE created_seq BETWEEN ? AND ? ORDER BY created_seq"
-        wanted = set(places)
-        rows = self._pages.rows(query, min(places), max(places))
-        return {row["created_seq"]: row for row in rows if row["created_seq"] in wanted}
-
-    def _row(self, uid: str, type_: str) -> Any:  # noqa: ANN401 - a row of the driver
-        rows = self._lookups.rows(_ONE, uid.upper(), type_.upper())
+    def _row(self, view: View, uid: str, type_: str) -> Any:  # noqa: ANN401 - a row of the driver
+        query = _by_uid(view.source, view.condition, view.card_state)
+        rows = self._lookups.rows(query, uid.upper(), type_.upper())
         return rows[0] if rows else None
 
-    def _token(self, row: Any) -> Token:  # noqa: ANN401 - a row of the driver
-        revision = row["revision"]
-        token = self._read.get(revision)
+    def _token(self, view: View, row: Any) -> Token:  # noqa: ANN401 - a row of the driver
+        key = (view.style, row["revision"])
+        token = self._read.get(key)
         if token is None:
             if len(self._read) >= _MOST_TOKENS:
                 self._read = {}
-            token = self._read[revision] = _token_of(row)
+            token = self._read[key] = view.present(_token_of(row))
         return token
+
+
+@lru_cache(maxsize=256)
+def _by_uid(source: str, condition: str, card_state: str) -> str:
+    return (
+        f"SELECT {_COLUMNS}, token.card_id, {card_state} AS card_state"  # noqa: S608 - no input in it
+        f" FROM {source} AS token JOIN card ON card.id = token.card_id"
+        f" WHERE token.uid = ? AND token.type = ?{condition}"
+    )
+
+
+class _Listing:
+    """The list of one partner, in order of creation, within one view of the store."""
+
+    def __init__(self, snapshots: Snapshots, view: View, window: _Window) -> None:
+        self._snapshots = snapshots
+        self._is_everything = view.is_everything and not window.condition
+        self._source = f"{view.source} AS token"
+        self._condition = view.condition + window.condition
+        self._values = window.values
+
+    def total(self) -> int:
+        """How many tokens there are on all pages."""
+        if self._is_everything:
+            return int(self._snapshots.rows("SELECT token_count FROM meta")[0][0])
+        counted = f"SELECT count(*) FROM {self._source} WHERE 1 = 1{self._condition}"  # noqa: S608 - no input
+        return int(self._snapshots.rows(counted, *self._values)[0][0])
+
+    def revisions(self, place: int, offset: int, most: int) -> list[int]:
+        """The revisions of a page behind a place.
+
+        An offset into everything is a place: none is ever free. They come as one text, since a row for each
+        costs three times as much; the subquery's LIMIT makes SQLite read it in order.
+        """
+        if self._is_everything:
+            place, offset = min(place + offset, _LONGEST_COUNT), 0
+        query = (
+            "SELECT group_concat(revision) FROM (SELECT token.revision"  # noqa: S608 - no input in it
+            f" FROM {self._source} WHERE token.created_seq > ?{self._condition}"
+            " ORDER BY token.created_seq LIMIT ? OFFSET ?)"
+        )
+        (found,) = self._snapshots.rows(query, place, *self._values, most, offset)
+        revisions: list[int] = json.loads(f"[{found[0] or ''}]")
+        return revisions
+
+    def place_of(self, revision: int) -> int:
+        """Where a token stands in the order of creation."""
+        query = f"SELECT token.created_seq FROM {self._source} WHERE token.revision = ?"  # noqa: S608 - no input
+        return int(self._snapshots.rows(query, revision)[0][0])
+
+    def rows(self, revisions: Sequence[int]) -> dict[int, Any]:
+        """The tokens of some revisions, by revision."""
+        if not revisions:
+            return {}
+        query = (
+            f"SELECT {_COLUMNS} FROM {self._source}"  # noqa: S608 - no input in it
+            " WHERE token.revision IN (SELECT value FROM json_each(?))"
+        )
+        return {row["revision"]: row for row in self._snapshots.rows(query, json.dumps(revisions))}
 
 
 class _Tokens(Sequence["Token | None"]):
     """A page's tokens, each made when it is looked at."""
 
-    def __init__(self, rows: Sequence[Any], agreement: Agreement) -> None:
+    def __init__(self, revisions: Sequence[int], rows: Mapping[int, Any], view: View) -> None:
+        self._revisions = revisions
         self._rows = rows
-        self._agreement = agreement
+        self._view = view
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._revisions)
 
     @overload
     def __getitem__(self, place: int) -> Token | None: ...
@@ -220,26 +279,16 @@ class _Tokens(Sequence["Token | None"]):
     def __getitem__(self, place: slice) -> Sequence[Token | None]: ...
     def __getitem__(self, place: int | slice) -> Token | Sequence[Token | None] | None:
         if isinstance(place, slice):
-            return _Tokens(self._rows[place], self._agreement)
-        row = self._rows[place]
-        return None if row is None else self._agreement.present(_token_of(row))
-
-
-class _Fields:
-    """A row of the driver with the names and types that `token_from` expects."""
-
-    def __init__(self, row: Any) -> None:  # noqa: ANN401 - a row of the driver
-        self._row = row
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the column holds
-        value = self._row[name]
-        if name == "last_updated":
-            return datetime.fromisoformat(value)
-        return bool(value) if name == "valid" else value
+            return _Tokens(self._revisions[place], self._rows, self._view)
+        row = self._rows.get(self._revisions[place])
+        return None if row is None else self._view.present(_token_of(row))
 
 
 def _token_of(row: Any) -> Token:  # noqa: ANN401 - a row of the driver
-    return token_from(_Fields(row))  # type: ignore[arg-type]
+    """A token from `_COLUMNS`, of which the driver leaves the last two as they are stored."""
+    *fields, valid, last_updated = row[: len(_Fields._fields)]
+    read = _Fields._make((*fields, valid == 1, datetime.fromisoformat(last_updated)))
+    return token_from(read)  # type: ignore[arg-type]
 
 
 class Doorman:

@@ -13,7 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from rfid_station.store.sqlite import BUSY_TIMEOUT_S, explained, file_uri
+from rfid_station.store.sqlite import BUSY_TIMEOUT_S, explain, explained, file_uri
+
+CACHE_KIB = 16 * 1024
+"""How much of the store a connection keeps in memory."""
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -34,14 +37,18 @@ class Snapshots:
                 check_same_thread=False,
             )
             self._connection.row_factory = sqlite3.Row
+            self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
 
     def rows(self, statement: str, *values: object) -> list[Any]:
         """What a statement finds in the newest state.
 
         :raises StoreError: the store cannot be used
         """
-        with explained(self._path), self._turn:
-            return self._connection.execute(statement, values).fetchall()
+        try:
+            with self._turn:
+                return self._connection.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise explain(error, self._path) from error
 
     @contextmanager
     def view(self) -> Iterator[None]:

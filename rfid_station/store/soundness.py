@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from sqlalchemy import Column, Connection, Select, Table, func, select
 
 from rfid_station.domain.card import CardState
+from rfid_station.domain.cover import ANY_GROUP
 from rfid_station.store.chain import ChainReport
+from rfid_station.store.sight import cover_of, is_covered
 from rfid_station.store.sqlite import weaknesses
-from rfid_station.store.tables import IS_LIVING, card, meta, parked, partner, token
+from rfid_station.store.tables import IS_LIVING, card, cover, meta, parked, partner, token, withdrawn
 
 _WITHOUT_TOKEN = {CardState.RESERVED, CardState.ENCODING, CardState.SPOILED}
 _WITH_TOKEN = [state.value for state in CardState if state not in _WITHOUT_TOKEN]
@@ -41,6 +43,7 @@ def unsound(connection: Connection) -> Iterator[str]:
     yield from _repeated_numbers(connection)
     yield from _counters(connection)
     yield from _cursors(connection)
+    yield from _covers(connection)
 
 
 def _tokens_and_cards(connection: Connection) -> Iterator[str]:
@@ -53,7 +56,7 @@ def _tokens_and_cards(connection: Connection) -> Iterator[str]:
     wrongly_valid = token.c.valid != (card.c.state == CardState.ACTIVE.value)
     for row in connection.execute(pairs.where(wrongly_valid)):
         yield f"the token of card {row.visual_number} says the wrong thing: the card is {row.state}"
-    for column in ("uid", "contract_id", "visual_number"):
+    for column in ("uid", "contract_id", "visual_number", "card_group"):
         for row in connection.execute(pairs.where(token.c[column] != card.c[column])):
             yield f"card {row.visual_number} and its token differ in {column}"
 
@@ -102,3 +105,18 @@ def _cursors(connection: Connection) -> Iterator[str]:
     )
     for name, revision in connection.execute(ahead):
         yield f"a token is parked for partner {name} at revision {revision}, which does not exist yet"
+
+
+def _covers(connection: Connection) -> Iterator[str]:
+    """A partner gets a token, or lost it, and never both."""
+    for row in connection.execute(select(partner.c.id, partner.c.name).order_by(partner.c.name)).all():
+        known = connection.execute(select(cover.c.card_group).where(cover.c.partner_id == row.id)).scalars()
+        if ANY_GROUP not in set(known):
+            yield f"partner {row.name} has no cover: what it gets is not known"
+        both = (
+            select(token.c.visual_number)
+            .join_from(withdrawn, token)
+            .where(withdrawn.c.partner_id == row.id, is_covered(cover_of(connection, row.id)))
+        )
+        for number in connection.execute(both).scalars():
+            yield f"partner {row.name} gets card {number}, which is noted as taken from it"

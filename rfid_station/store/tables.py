@@ -86,6 +86,8 @@ class MetaRow(_Row, table=True):
     contract_count: int = Field(sa_type=Long)
     event_count: int = Field(sa_type=Long)
     event_hash: str = Field(sa_type=String(64))
+    stamp_floor: datetime | None = Field(sa_type=Moment)
+    """No token is stamped earlier than this from now on: partners were told of a change at that time."""
 
 
 class DriverRow(_Row, table=True):
@@ -139,6 +141,8 @@ class CardRow(_Row, table=True):
     key_id: str | None
     """Which master key the keys on the card are derived from; the key itself is never here."""
     key_version: int | None
+    card_group: str
+    """Agreements speak of it."""
 
 
 class TokenRow(_Row, table=True):
@@ -147,6 +151,8 @@ class TokenRow(_Row, table=True):
     __tablename__: ClassVar[str] = "token"
     __table_args__ = (
         Index("uq_token_uid_type", "uid", "type", unique=True),
+        Index("ix_token_card_group_created_seq", "card_group", "created_seq"),
+        Index("ix_token_last_updated", "last_updated"),
         Index("ix_token_urgent_revision", "revision", sqlite_where=IS_URGENT, postgresql_where=IS_URGENT),
     )
 
@@ -169,6 +175,10 @@ class TokenRow(_Row, table=True):
     language: str | None
     last_updated: datetime = Field(sa_type=Moment)
     """Whole seconds."""
+    card_group: str
+    """Of its card."""
+    grouped_at: int = Field(sa_type=Long)
+    """The revision at which it came into that group."""
 
 
 class PartnerRow(_Row, table=True):
@@ -193,6 +203,66 @@ class PartnerRow(_Row, table=True):
     """The name of the profile that the partner was given."""
     profile_table: str = Field(sa_type=Text)
     """JSON of what the profile says, so that a changed file changes no partner."""
+    groups: str | None = Field(sa_type=Text)
+    """JSON list of the card groups in its agreement; NULL is every card."""
+    block_within_s: int
+    new_within_s: int
+    is_ending: bool
+    """It is to lose every card, and its connection then."""
+    cover_no: int = Field(sa_type=Long)
+    """Counts the changes of what it gets, so that what is remembered of that can be told from what holds."""
+    met_at: datetime | None = Field(sa_type=Moment)
+    """When it was first connected; before that it cannot hold a card."""
+    paused_at: datetime | None = Field(sa_type=Moment)
+    paused_by: str | None
+    pause_reason: str | None = Field(sa_type=Text)
+    down_since: datetime | None = Field(sa_type=Moment)
+    last_success_at: datetime | None = Field(sa_type=Moment)
+    last_pull_at: datetime | None = Field(sa_type=Moment)
+
+
+class CoverRow(_Row, table=True):
+    """Whether a partner gets the cards of a group, and since which change; `*` is every group not named."""
+
+    __tablename__: ClassVar[str] = "cover"
+
+    partner_id: int = Field(foreign_key="partner.id", primary_key=True)
+    card_group: str = Field(primary_key=True)
+    is_covered: bool
+    since: int = Field(sa_type=Long)
+    """A token that was there counts as changed at this revision plus its `created_seq`."""
+    until: int = Field(sa_type=Long)
+    """The last revision that was given out that way."""
+    stamp: datetime | None = Field(sa_type=Moment)
+    """The least `last_updated` of those tokens."""
+
+
+class WithdrawnRow(_Row, table=True):
+    """A token that a partner may hold and is not to use any more, as it was when that began."""
+
+    __tablename__: ClassVar[str] = "withdrawn"
+    __table_args__ = (Index("ix_withdrawn_partner_id_revision", "partner_id", "revision"),)
+
+    partner_id: int = Field(foreign_key="partner.id", primary_key=True)
+    token_id: int = Field(foreign_key="token.id", primary_key=True, index=True)
+    revision: int = Field(sa_type=Long)
+    contract_id: str = Field(sa_type=String(14))
+    visual_number: str
+    whitelist: str
+    last_updated: datetime = Field(sa_type=Moment)
+
+
+class HubClientRow(_Row, table=True):
+    """A party behind a hub, as the hub last told it (OCPI HubClientInfo)."""
+
+    __tablename__: ClassVar[str] = "hub_client"
+
+    partner_id: int = Field(foreign_key="partner.id", primary_key=True)
+    country_code: str = Field(sa_type=String(2), primary_key=True)
+    party_id: str = Field(sa_type=String(3), primary_key=True)
+    role: str = Field(primary_key=True)
+    status: str
+    last_updated: datetime = Field(sa_type=Moment)
 
 
 class ServerTokenRow(_Row, table=True):
@@ -268,6 +338,9 @@ card = METADATA.tables["card"]
 token = METADATA.tables["token"]
 partner = METADATA.tables["partner"]
 server_token = METADATA.tables["server_token"]
+cover = METADATA.tables["cover"]
+withdrawn = METADATA.tables["withdrawn"]
+hub_client = METADATA.tables["hub_client"]
 parked = METADATA.tables["parked"]
 event = METADATA.tables["event"]
 print_job = METADATA.tables["print_job"]

@@ -16,6 +16,8 @@ from rfid_station.domain.contract_id import ContractId, own_contract_id
 from rfid_station.domain.token import Party, Token, Whitelist, token_of
 from rfid_station.domain.uid import CardUid
 from rfid_station.domain.visual_number import NumberPattern
+from rfid_station.store import migrations, sqlite
+from rfid_station.store.engine import Database
 from rfid_station.store.opening import Store
 
 ANN = Actor("ann", Role.CLERK)
@@ -66,6 +68,7 @@ def reserve(
     order_line: str | None = None,
     driver: Driver | None = None,
     actor: Actor = ANN,
+    group: str | None = None,
 ) -> Card:
     return store.cards.reserve(
         uid=of or uid(number),
@@ -77,11 +80,19 @@ def reserve(
         contract_of=contract,
         draw_alias=lambda: f"alias-{number}",
         actor=actor,
+        group=group,
     )
 
 
-def issue(store: Store, number: int, *, activate: bool = True, driver: Driver | None = None) -> Card:
-    card = reserve(store, number, order_line=f"fleet.csv:{number}", driver=driver)
+def issue(
+    store: Store,
+    number: int,
+    *,
+    activate: bool = True,
+    driver: Driver | None = None,
+    group: str | None = None,
+) -> Card:
+    card = reserve(store, number, order_line=f"fleet.csv:{number}", driver=driver, group=group)
     store.cards.begin_encoding(card.id, "digest", ANN)
     return store.cards.register(card.id, token_of=tell, activate=activate, actor=ANN)
 
@@ -97,6 +108,15 @@ def sql(path: Path, statement: str, *values: object) -> list[tuple[object, ...]]
     """Go past the store, as an attacker or an accident would."""
     with closing(sqlite3.connect(path, isolation_level=None, timeout=10)) as connection:
         return connection.execute(statement, values).fetchall()
+
+
+def make_older_store(path: Path, version: str) -> None:
+    """A store as an earlier version of this program made it."""
+    sqlite.create_file(path)
+    database = Database(path)
+    with database.write() as connection:
+        migrations.upgrade(connection, to=version)
+    database.close()
 
 
 def contents(path: Path) -> list[str]:

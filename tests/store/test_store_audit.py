@@ -11,6 +11,7 @@ import pytest
 from store_world import ANN, Clock, issue, reserve, sql, tell, url_of
 
 from rfid_station.domain.actor import Actor
+from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import CardState, Reason, Role
 from rfid_station.errors import Conflict, StoreError
 from rfid_station.store.opening import Store, open_store
@@ -225,6 +226,18 @@ DAMAGE = [
         "row 1 of table card points to a driver that does not exist",
     ),
     (
+        "UPDATE token SET card_group = 'elsewhere'",
+        "card EXM-0000-0001-{} and its token differ in card_group",
+    ),
+    (
+        "INSERT INTO withdrawn VALUES (1, 1, 1, 'NLEXMC1', 'X', 'NEVER', '2026-11-22T08:00:00.000000Z')",
+        "partner cpo gets card EXM-0000-0001-{}, which is noted as taken from it",
+    ),
+    (
+        "DELETE FROM cover",
+        "partner cpo has no cover: what it gets is not known",
+    ),
+    (
         "INSERT INTO parked VALUES (1, 1, 3, 1, '2026-11-22T08:00:00.000000Z', 0, '')",
         "a token is parked for partner cpo at revision 3, which does not exist yet",
     ),
@@ -233,8 +246,8 @@ DAMAGE = [
 
 @pytest.fixture
 def damaged_path(path: Path) -> Path:
-    partner = "1, 'cpo', 'added', 'https://cpo.example', 'ref', NULL, NULL, NULL, NULL, 0, 0"
-    sql(path, f"INSERT INTO partner VALUES ({partner}, 'standard', '{{}}')")
+    with open_store(url_of(path)) as store:
+        store.partners.add("cpo", "https://cpo.example", "ref", Agreement(), ANN)
     return path
 
 

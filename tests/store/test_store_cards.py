@@ -23,7 +23,7 @@ DIRECTOR = Actor("system", Role.SYSTEM)
 def told(store: Store, card: Card) -> Token:
     token_id = store.feed.token_id_of(card.id)
     assert token_id is not None
-    change = store.feed.newest(token_id)
+    change = store.feed.own(token_id)
     assert change is not None
     return change.token
 
@@ -43,6 +43,7 @@ def test_reserved_card_reads_back_as_it_was_given(store: Store) -> None:
         order_line="fleet.csv:3",
         driver=JAN,
         changed_at=START,
+        group=JAN.fleet,
     )
     assert store.cards.by_id(card.id) == card
     assert store.cards.by_order_line("fleet.csv:3") == card
@@ -247,10 +248,10 @@ def test_register_without_activation_tells_an_invalid_token(store: Store) -> Non
 
 def test_registering_twice_changes_nothing(store: Store) -> None:
     card = issue(store, 1)
-    before = store.feed.changes_after(0, Lane.BULK, 10), store.audit.events()
+    before = store.feed.own_after(0, Lane.BULK, 10), store.audit.events()
     again = store.cards.register(card.id, token_of=tell, activate=True, actor=ANN)
     assert again == card
-    assert (store.feed.changes_after(0, Lane.BULK, 10), store.audit.events()) == before
+    assert (store.feed.own_after(0, Lane.BULK, 10), store.audit.events()) == before
 
 
 def test_registering_a_blocked_card_does_not_revive_it(store: Store) -> None:
@@ -280,9 +281,9 @@ def test_block_is_told_and_urgent(store: Store, clock: Clock) -> None:
     blocked = store.cards.move(card.id, CardState.BLOCKED, Reason.LOST, ANN, tell)
     assert (blocked.state, blocked.reason, blocked.changed_at) == (CardState.BLOCKED, Reason.LOST, clock.now)
     assert store.cards.by_id(card.id) == blocked
-    (change,) = store.feed.changes_after(0, Lane.URGENT, 10)
+    (change,) = store.feed.own_after(0, Lane.URGENT, 10)
     assert (change.revision, change.is_urgent, change.token.valid) == (2, True, False)
-    assert store.feed.changes_after(0, Lane.BULK, 10) == [change]
+    assert store.feed.own_after(0, Lane.BULK, 10) == [change]
 
 
 def test_a_later_change_keeps_the_urgency_of_a_block(store: Store) -> None:
@@ -290,21 +291,21 @@ def test_a_later_change_keeps_the_urgency_of_a_block(store: Store) -> None:
     card = issue(store, 1)
     store.cards.move(card.id, CardState.BLOCKED, Reason.STOLEN, ANN, tell)
     store.cards.move(card.id, CardState.SUSPENDED, Reason.FRAUD, SUE, tell)
-    assert [change.revision for change in store.feed.changes_after(0, Lane.URGENT, 10)] == [3]
+    assert [change.revision for change in store.feed.own_after(0, Lane.URGENT, 10)] == [3]
 
 
 def test_giving_rights_back_ends_the_urgency(store: Store) -> None:
     card = issue(store, 1)
     store.cards.move(card.id, CardState.BLOCKED, Reason.LOST, ANN, tell)
     store.cards.move(card.id, CardState.ACTIVE, Reason.FOUND, SUE, tell)
-    assert store.feed.changes_after(0, Lane.URGENT, 10) == []
-    (change,) = store.feed.changes_after(0, Lane.BULK, 10)
+    assert store.feed.own_after(0, Lane.URGENT, 10) == []
+    (change,) = store.feed.own_after(0, Lane.BULK, 10)
     assert (change.revision, change.token.valid) == (3, True)
 
 
 def test_a_new_token_is_not_urgent(store: Store) -> None:
     issue(store, 1, activate=False)
-    assert store.feed.changes_after(0, Lane.URGENT, 10) == []
+    assert store.feed.own_after(0, Lane.URGENT, 10) == []
 
 
 @pytest.mark.parametrize("step_s", [0.0, 0.3, -3600.0, 7.0])
@@ -326,7 +327,7 @@ def test_last_updated_rises_by_whole_seconds_whatever_the_clock_does(
 def test_revisions_are_global_and_rise_by_one(store: Store) -> None:
     cards = [issue(store, n) for n in range(3)]
     store.cards.move(cards[0].id, CardState.BLOCKED, Reason.LOST, ANN, tell)
-    feed = store.feed.changes_after(0, Lane.BULK, 10)
+    feed = store.feed.own_after(0, Lane.BULK, 10)
     assert [change.revision for change in feed] == [2, 3, 4]
     assert [change.token.uid for change in feed] == [uid(1), uid(2), uid(0)]
 
@@ -352,7 +353,7 @@ def test_giving_up_an_unfinished_card_tells_nobody(store: Store) -> None:
     card = reserve(store, 1)
     store.cards.move(card.id, CardState.SPOILED, Reason.DAMAGED, ANN, tell)
     assert store.feed.token_id_of(card.id) is None
-    assert store.feed.changes_after(0, Lane.BULK, 10) == []
+    assert store.feed.own_after(0, Lane.BULK, 10) == []
     assert store.audit.check().is_sound
 
 
@@ -365,7 +366,7 @@ def test_a_misprint_leaves_its_token_to_the_next_card_with_its_uid(store: Store)
     second = store.cards.register(second.id, token_of=tell, activate=True, actor=ANN)
     assert store.feed.token_id_of(second.id) == old_id
     assert store.feed.token_id_of(first.id) is None
-    (change,) = store.feed.changes_after(0, Lane.BULK, 10)
+    (change,) = store.feed.own_after(0, Lane.BULK, 10)
     assert (change.revision, change.is_urgent) == (3, False)
     assert change.token.contract_id == second.contract_id
     assert change.token.last_updated >= before.last_updated + timedelta(seconds=2)

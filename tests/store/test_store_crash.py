@@ -80,7 +80,7 @@ def check_whole(store: Store, card: Card) -> None:
         assert token_id is None
         return
     assert token_id is not None
-    change = store.feed.newest(token_id)
+    change = store.feed.own(token_id)
     assert change is not None
     assert (change.token.valid, change.is_urgent) == (
         card.state is CardState.ACTIVE,
@@ -95,7 +95,7 @@ def finish_what_was_begun(store: Store) -> None:
             store.cards.begin_encoding(card.id, "digest", ANN)
             done = store.cards.register(card.id, token_of=tell, activate=True, actor=ANN)
             assert done.state is CardState.ACTIVE
-    revisions = [change.revision for change in store.feed.changes_after(0, Lane.BULK, 10_000)]
+    revisions = [change.revision for change in store.feed.own_after(0, Lane.BULK, 10_000)]
     assert len(revisions) == len(store.cards.listing())
     assert store.audit.check().is_sound
 

@@ -37,33 +37,33 @@ def test_sync_asks_for_something() -> None:
     assert set(METHODS) >= {"standing", "changes_after", "newest", "advance", "record_proof"}
 
 
-def test_feed_shows_each_token_once_in_order_of_revision(store: Store) -> None:
+def test_feed_shows_each_token_once_in_order_of_revision(store: Store, partner: str) -> None:
     cards = [issue(store, n) for n in range(4)]
     for card in (cards[1], cards[0]):
         store.cards.move(card.id, CardState.BLOCKED, Reason.LOST, ANN, tell)
-    everything = store.feed.changes_after(0, Lane.BULK, 100)
+    everything = store.feed.changes_after(partner, 0, Lane.BULK, 100)
     assert [(change.revision, change.token.uid) for change in everything] == [
         (3, cards[2].uid),
         (4, cards[3].uid),
         (5, cards[1].uid),
         (6, cards[0].uid),
     ]
-    assert store.feed.changes_after(3, Lane.BULK, 2) == everything[1:3]
-    assert store.feed.changes_after(6, Lane.BULK, 2) == []
-    assert store.feed.changes_after(0, Lane.URGENT, 100) == everything[2:]
-    assert store.feed.changes_after(5, Lane.URGENT, 100) == everything[3:]
-    assert store.feed.changes_after(0, Lane.URGENT, 1) == everything[2:3]
+    assert store.feed.changes_after(partner, 3, Lane.BULK, 2) == everything[1:3]
+    assert store.feed.changes_after(partner, 6, Lane.BULK, 2) == []
+    assert store.feed.changes_after(partner, 0, Lane.URGENT, 100) == everything[2:]
+    assert store.feed.changes_after(partner, 5, Lane.URGENT, 100) == everything[3:]
+    assert store.feed.changes_after(partner, 0, Lane.URGENT, 1) == everything[2:3]
 
 
-def test_newest_is_the_newest(store: Store) -> None:
+def test_newest_is_the_newest(store: Store, partner: str) -> None:
     card = issue(store, 1)
-    (change,) = store.feed.changes_after(0, Lane.BULK, 10)
-    assert store.feed.newest(change.token_id) == change
+    (change,) = store.feed.changes_after(partner, 0, Lane.BULK, 10)
+    assert store.feed.newest(partner, change.token_id) == change
     store.cards.move(card.id, CardState.BLOCKED, Reason.LOST, ANN, tell)
-    moved_on = store.feed.newest(change.token_id)
+    moved_on = store.feed.newest(partner, change.token_id)
     assert moved_on is not None
     assert (moved_on.revision, moved_on.token.valid) == (2, False)
-    assert store.feed.newest(99) is None
+    assert store.feed.newest(partner, 99) is None
 
 
 def test_a_cursor_never_moves_back_and_lanes_are_apart(store: Store, partner: str) -> None:

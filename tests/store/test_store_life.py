@@ -119,7 +119,7 @@ class Life(RuleBasedStateMachine):
     @rule(lane=st.sampled_from(Lane), limit=st.integers(1, 3))
     def sync(self, lane: Lane, limit: int) -> None:
         cursor = self.store.feed.standing("cpo").cursors[lane]
-        changes = self.store.feed.changes_after(cursor, lane, limit)
+        changes = self.store.feed.changes_after("cpo", cursor, lane, limit)
         for change in changes:
             self.tell_partner(change.token)
         if changes:
@@ -145,8 +145,10 @@ class Life(RuleBasedStateMachine):
         if not hasattr(self, "model"):
             return
         cursor = self.store.feed.standing("cpo").cursors[Lane.URGENT]
-        coming = {change.token.uid for change in self.store.feed.changes_after(cursor, Lane.URGENT, 100)}
-        for change in self.store.feed.changes_after(0, Lane.BULK, 100):
+        coming = {
+            change.token.uid for change in self.store.feed.changes_after("cpo", cursor, Lane.URGENT, 100)
+        }
+        for change in self.store.feed.changes_after("cpo", 0, Lane.BULK, 100):
             held = self.partner.get(change.token.uid)
             if held is not None and held.valid and not change.token.valid:
                 assert change.token.uid in coming
@@ -154,10 +156,13 @@ class Life(RuleBasedStateMachine):
     def everything_agrees(self) -> None:
         assert self.store.audit.check().is_sound
         for lane in Lane:
-            while self.store.feed.changes_after(self.store.feed.standing("cpo").cursors[lane], lane, 1):
+            while self.store.feed.changes_after(
+                "cpo", self.store.feed.standing("cpo").cursors[lane], lane, 1
+            ):
                 self.sync(lane, 3)
         newest = {
-            change.token.uid: change.token for change in self.store.feed.changes_after(0, Lane.BULK, 100)
+            change.token.uid: change.token
+            for change in self.store.feed.changes_after("cpo", 0, Lane.BULK, 100)
         }
         assert self.partner == newest
         assert self.store.feed.standing("cpo").is_settled

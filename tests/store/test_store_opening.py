@@ -17,7 +17,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import StatementError
-from store_world import ANN, START, Clock, contents, issue, reserve, sql, tell, url_of
+from store_world import ANN, START, Clock, contents, issue, make_older_store, reserve, sql, tell, url_of
 
 from rfid_station.domain.card import CardState, Reason
 from rfid_station.errors import Conflict, DiskFull, StoreError, StoreTooNew, WrongCall
@@ -119,10 +119,10 @@ def test_an_init_torn_late_leaves_an_empty_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, torn_at: str
 ) -> None:
     path = tmp_path / "station.db"
-    upgrade = migrations.upgrade
+    create = migrations.create
 
-    def upgrade_and_tear(connection: Connection) -> None:
-        upgrade(connection)
+    def create_and_tear(connection: Connection) -> None:
+        create(connection)
         raise KeyboardInterrupt
 
     def tear(_: Ledger) -> None:
@@ -130,7 +130,7 @@ def test_an_init_torn_late_leaves_an_empty_file(
 
     with monkeypatch.context() as torn:
         if torn_at == "after the tables":
-            torn.setattr(migrations, "upgrade", upgrade_and_tear)
+            torn.setattr(migrations, "create", create_and_tear)
         else:
             torn.setattr(Ledger, "settle", tear)
         with pytest.raises(KeyboardInterrupt):
@@ -237,34 +237,44 @@ def test_the_list_of_versions_is_the_folder_of_versions() -> None:
     assert [script.revision for script in scripts.walk_revisions()][::-1] == list(migrations.REVISIONS)
 
 
-def test_migrations_and_tables_agree(path: Path) -> None:
-    engine = create_engine(url_of(path))
+@pytest.fixture
+def migrated(tmp_path: Path) -> Path:
+    """An empty store of the first version, brought to the newest one."""
+    path = tmp_path / "migrated.db"
+    make_older_store(path, "0001")
+    open_store(url_of(path)).close()
+    return path
+
+
+def test_migrations_and_tables_agree(migrated: Path) -> None:
+    engine = create_engine(url_of(migrated))
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
         assert compare_metadata(context, METADATA) == []
     engine.dispose()
 
 
-def test_migrations_and_tables_agree_word_for_word(path: Path, tmp_path: Path) -> None:
-    """Comparing metadata does not see conditions of indexes, checks, and names of keys."""
-    other = tmp_path / "other.db"
-    engine = create_engine(url_of(other))
-    METADATA.create_all(engine)
-    engine.dispose()
-    assert schema(path) == schema(other)
+def test_a_new_store_and_a_migrated_one_agree_word_for_word(migrated: Path, tmp_path: Path) -> None:
+    """Comparing metadata does not see conditions of indexes, checks, names of keys, and triggers."""
+    new = tmp_path / "new.db"
+    create_store(url_of(new), actor=ANN).close()
+    assert schema(migrated) == schema(new)
+    assert sql(migrated, "SELECT * FROM alembic_version") == sql(new, "SELECT * FROM alembic_version")
+    beginnings = "SELECT id, revision, token_count, contract_count, stamp_floor FROM meta"
+    assert sql(migrated, beginnings) == sql(new, beginnings)
 
 
 def schema(path: Path) -> dict[str, list[str]]:
-    query = "SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL"
+    query = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
     rows = sql(path, query)  # SQLite quotes the name of a table that was rebuilt
-    written = {str(name): str(text).replace('"', "") for name, text in rows if name != "alembic_version"}
+    written = {str(name): str(text).replace('"', "") for name, text in rows}
     return {name: sorted(line.strip(" ,\t") for line in text.splitlines()) for name, text in written.items()}
 
 
 def test_a_store_of_a_newer_version_is_left_alone(path: Path) -> None:
     sql(path, "UPDATE alembic_version SET version_num = '0100'")
     before = contents(path)
-    with pytest.raises(StoreTooNew, match="has version 0100, and this program knows 0003 at most") as refused:
+    with pytest.raises(StoreTooNew, match="has version 0100, and this program knows 0004 at most") as refused:
         open_store(url_of(path))
     assert "pip install --upgrade" in str(refused.value.hint)
     assert contents(path) == before
@@ -282,7 +292,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0099"
-down_revision = "0003"
+down_revision = "0004"
 
 def upgrade():
     with op.batch_alter_table("card") as card:
@@ -314,13 +324,13 @@ def fill(path: Path) -> None:
 @pytest.mark.usefixtures("next_version")
 def test_an_older_store_is_copied_and_then_brought_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as older:
-        older.setattr(migrations, "REVISIONS", ("0001", "0002", "0003"))
+        older.setattr(migrations, "REVISIONS", ("0001", "0002", "0003", "0004"))
         fill(path)
     before = contents(path)
     with open_store(url_of(path), clock=Clock()) as store:
         assert store.migration is not None
-        assert (store.migration.before, store.migration.after) == ("0003", "0099")
-        assert store.migration.backup == path.with_name("station.db.0003.20261122T080000250000.backup")
+        assert (store.migration.before, store.migration.after) == ("0004", "0099")
+        assert store.migration.backup == path.with_name("station.db.0004.20261122T080000250000.backup")
         assert contents(store.migration.backup) == before
         assert stat.S_IMODE(store.migration.backup.stat().st_mode) == 0o600
         assert store.audit.check().is_sound
@@ -339,7 +349,7 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(
     path: Path, next_version: Path, monkeypatch: pytest.MonkeyPatch, more: str
 ) -> None:
     with monkeypatch.context() as older:
-        older.setattr(migrations, "REVISIONS", ("0001", "0002", "0003"))
+        older.setattr(migrations, "REVISIONS", ("0001", "0002", "0003", "0004"))
         fill(path)
         sql(path, "INSERT INTO driver VALUES (1, 'Jan', '', '', NULL, 'jan')")
         sql(path, "UPDATE card SET driver_id = 1")
@@ -374,7 +384,7 @@ def test_a_copy_is_never_written_over(path: Path) -> None:
     open_store(url_of(path), clock=Clock()).close()
     (backup,) = path.parent.glob("*.backup")
     kept = backup.read_bytes()
-    sql(path, "UPDATE alembic_version SET version_num = '0003'")
+    sql(path, "UPDATE alembic_version SET version_num = '0004'")
     with pytest.raises(StoreError, match="cannot be made: File exists"):
         open_store(url_of(path), clock=Clock())
     assert backup.read_bytes() == kept

@@ -4,11 +4,10 @@ import hashlib
 import hmac
 import inspect
 from datetime import date
-from functools import partial
 from pathlib import Path
 
 import pytest
-from store_world import ANN, contents, issue, sql, url_of
+from store_world import ANN, contents, issue, make_older_store, sql, url_of
 
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.feed import Lane
@@ -28,13 +27,13 @@ from rfid_station.domain.partner_profile import (
     LetterCase,
     Method,
     PartnerProfile,
+    Protocol,
     UidOrder,
 )
 from rfid_station.domain.token import Party, Whitelist
 from rfid_station.errors import Conflict, WrongCall
 from rfid_station.ocpi.port import Caller, PartnerBook
-from rfid_station.store import migrations
-from rfid_station.store.opening import Store, create_store, open_store
+from rfid_station.store.opening import Store, open_store
 from rfid_station.store.partners import Partners, server_token_hash
 
 URL = "https://cpo.example/ocpi/versions"
@@ -231,6 +230,7 @@ def test_partners_are_the_book_the_server_asks_for() -> None:
 ODD = PartnerProfile(
     name="odd",
     title='a "quoted" title, äöü',
+    protocol=Protocol.OICP,
     versions=("2.1.1", "2.2.1"),
     header=HeaderEncoding.CLEAR,
     push=False,
@@ -250,6 +250,7 @@ ODD = PartnerProfile(
     credentials_put=False,
     is_hub=True,
     after_outage=AfterOutage.WAIT_FOR_PULL,
+    max_in_flight=3,
     endpoints={"tokens": "https://cpo.example/other"},
     cache_minutes=60.0,
 )
@@ -421,11 +422,9 @@ def test_a_connected_partner_is_not_invited_and_not_added_again(store: Store) ->
     assert (store.partners.get("cpo"), caller(store, "first")) == (connected, "cpo")
 
 
-def test_an_older_store_brings_its_partners_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_store_brings_its_partners_along(tmp_path: Path) -> None:
     path = tmp_path / "station.db"
-    with monkeypatch.context() as older:
-        older.setattr(migrations, "upgrade", partial(migrations.upgrade, to="0002"))
-        create_store(url_of(path), actor=ANN).close()
+    make_older_store(path, "0002")
     for number, (state, is_new) in enumerate([("connected", 0), ("connecting", 1)], 1):
         sql(
             path,

@@ -117,7 +117,7 @@ def test_a_reader_misses_no_revision_of_several_writers(path: Path) -> None:
     with open_store(url_of(path)) as store:
         while True:
             at_work = any(writer.is_alive() for writer in writers)
-            batch = store.feed.changes_after(cursor, Lane.BULK, 3)
+            batch = store.feed.own_after(cursor, Lane.BULK, 3)
             revisions = [change.revision for change in batch]
             assert revisions == sorted(set(revisions))
             assert all(revision > cursor for revision in revisions)
@@ -130,7 +130,7 @@ def test_a_reader_misses_no_revision_of_several_writers(path: Path) -> None:
             if not batch and not at_work:
                 break
         finish(writers)
-        newest = {change.token_id: change for change in store.feed.changes_after(0, Lane.BULK, 1000)}
+        newest = {change.token_id: change for change in store.feed.own_after(0, Lane.BULK, 1000)}
         assert seen == newest
         assert len(newest) == 2 * cards
         assert cursor == 2 * cards + 2 * cards
@@ -150,4 +150,4 @@ def test_the_audit_chain_holds_with_several_writers(store: Store) -> None:
     check = store.audit.check()
     assert check.is_sound
     assert check.chain.events == 1 + 12 * 4
-    assert [change.revision for change in store.feed.changes_after(0, Lane.BULK, 100)] == list(range(1, 13))
+    assert [change.revision for change in store.feed.own_after(0, Lane.BULK, 100)] == list(range(1, 13))

@@ -17,6 +17,7 @@ from store_world import ANN, SUE, Clock, do_not_wait, issue, reserve, sql, tell,
 
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import CardState, Driver, Reason
+from rfid_station.domain.partner import Connection
 from rfid_station.domain.token import Token, Whitelist
 from rfid_station.ocpi.port import Allowed, Caller
 from rfid_station.store.opening import Store, open_store
@@ -29,6 +30,11 @@ PROCESSES.set_forkserver_preload(["store_workers", "rfid_station.store.opening"]
 
 def add(store: Store, name: str, agreement: Agreement | None = None) -> None:
     store.partners.add(name, "https://cpo.example/versions", "ref", agreement or Agreement(), ANN)
+
+
+def connect(store: Store, name: str) -> None:
+    store.partners.begin_connecting(name, f"hash of {name}")
+    store.partners.finish_connecting(name, Connection("2.2.1", "https://cpo.example", (), ()), "ref", ANN)
 
 
 def shelf_of(store: Store, folder: Path) -> Shelf:
@@ -66,11 +72,48 @@ def test_a_page_holds_what_the_store_holds(store: Store, shelf: Shelf) -> None:
     page = shelf.page("cpo", offset=2, limit=3)
 
     assert numbers(list(page.tokens)) == [3, 4, 5]
-    assert list(page.tokens) == [store.feed.newest(number).token for number in (3, 4, 5)]  # type: ignore[union-attr]
+    assert list(page.tokens) == [store.feed.own(number).token for number in (3, 4, 5)]  # type: ignore[union-attr]
     assert (page.total, page.after, list(page.revisions)) == (7, 5, [3, 4, 5])
     assert numbers(crawl(shelf)) == [1, 2, 3, 4, 5, 6, 7]
     assert list(shelf.page("cpo", offset=7, limit=3).tokens) == []
     assert shelf.page("cpo", offset=10**18, limit=3).after is None
+
+
+@pytest.mark.parametrize("is_restated", [False, True], ids=["a part of the table", "a subquery"])
+def test_what_is_out_of_sight_is_nowhere(store: Store, shelf: Shelf, *, is_restated: bool) -> None:
+    cards = [issue(store, number, group="odd" if number % 2 else "even") for number in range(1, 7)]
+    store.partners.agree("cpo", Agreement(groups=frozenset({"odd"})), ANN)
+    if is_restated:
+        connect(store, "cpo")
+        store.partners.agree("cpo", Agreement(whitelist=Whitelist.NEVER, groups=frozenset({"odd"})), ANN)
+
+    page = shelf.page("cpo", limit=2)
+
+    assert (numbers(list(page.tokens)), page.total, page.after) == ([1, 3], 3, 3)
+    assert page.style == shelf.style("cpo") != ""
+    assert numbers(list(shelf.page("cpo", offset=1, limit=5).tokens)) == [3, 5]
+    assert numbers(crawl(shelf, limit=1)) == [1, 3, 5]
+    assert numbers(crawl(shelf, limit=1, date_to=datetime(2100, 1, 1, tzinfo=UTC))) == [1, 3, 5]
+    assert [shelf.one("cpo", card.uid.hex, "RFID") is not None for card in cards] == [True, False] * 3
+    assert [shelf.decide("cpo", card.uid.hex, "RFID") is not None for card in cards] == [True, False] * 3
+
+
+def test_what_was_withdrawn_is_shown_as_it_was_and_may_not_charge(
+    store: Store, shelf: Shelf, clock: Clock
+) -> None:
+    cards = [issue(store, number) for number in range(1, 4)]
+    connect(store, "cpo")
+    clock.pass_by(60)
+    store.cards.regroup(cards[1].id, "staff's", token_of=tell, actor=ANN)
+    store.partners.agree("cpo", Agreement(groups=frozenset({"general"})), ANN)
+    store.cards.move(cards[1].id, CardState.BLOCKED, Reason.LOST, ANN, tell)
+    shown = crawl(shelf)
+    assert [one.valid for one in shown] == [True, False, True]
+    assert shown == [store.feed.newest("cpo", number).token for number in (1, 2, 3)]  # type: ignore[union-attr]
+    assert numbers(crawl(shelf, date_from=clock.now - timedelta(seconds=1))) == [2]
+    decision = shelf.decide("cpo", cards[1].uid.hex, "RFID")
+    assert decision is not None
+    assert (decision.allowed, decision.token) == (Allowed.NOT_ALLOWED, shown[1])
 
 
 def test_known_revisions_are_not_told_again(store: Store, shelf: Shelf) -> None:

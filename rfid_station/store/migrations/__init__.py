@@ -9,14 +9,38 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert, text
 
-REVISIONS: tuple[str, ...] = ("0001", "0002", "0003")
+from rfid_station.store.tables import METADATA, meta
+
+REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004")
 """Every version there ever was, oldest first. Kept here so that opening a store does not import alembic."""
 
 FOLDER = Path(__file__).parent
 
 VERSION_TABLE = "alembic_version"
+
+
+def create(connection: Connection) -> None:
+    """Make everything as it is in the newest version, in the transaction the caller has begun.
+
+    Ten times as fast as all migrations one after the other, which lead to the same (a test compares the two).
+    """
+    METADATA.create_all(connection)
+    if connection.dialect.name == "sqlite":
+        for done, verb in (("updated", "UPDATE"), ("deleted", "DELETE")):
+            connection.exec_driver_sql(
+                f"CREATE TRIGGER event_is_never_{done} BEFORE {verb} ON event "
+                f"BEGIN SELECT RAISE(ABORT, 'an event is never {done}'); END"
+            )
+    counters = ("revision", "token_count", "contract_count", "event_count")
+    first = {"id": 1, **dict.fromkeys(counters, 0), "event_hash": "0" * 64, "stamp_floor": None}
+    connection.execute(insert(meta), first)
+    connection.exec_driver_sql(
+        f"CREATE TABLE {VERSION_TABLE} (\nversion_num VARCHAR(32) NOT NULL,\n"
+        f"CONSTRAINT {VERSION_TABLE}_pkc PRIMARY KEY (version_num)\n)"
+    )
+    connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES (:newest)"), {"newest": REVISIONS[-1]})  # noqa: S608
 
 
 def upgrade(connection: Connection, to: str = "head") -> None:

@@ -1,0 +1,199 @@
+"""What one partner sees of our tokens, and at which revisions: the feed through its agreement.
+
+Three kinds of rows make up a partner's feed, each found by an index of its own:
+
+    told       a covered token, at the revision of its own newest change
+    restated   a covered token that was there when its group's spell began, at a revision of the spell
+    withdrawn  a token that the partner may hold and is not to use, frozen as it was, `valid: false`
+
+A token is in one of them at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    false,
+    func,
+    literal,
+    not_,
+    select,
+    true,
+    union_all,
+)
+
+from rfid_station.domain.contract_id import parse_contract_id
+from rfid_station.domain.cover import ANY_GROUP, Cover, Spell
+from rfid_station.domain.feed import Change, Lane
+from rfid_station.domain.token import Token, Whitelist
+from rfid_station.store.tables import IS_URGENT, cover, token, withdrawn
+from rfid_station.store.token_rows import token_from
+
+_SPELLS = select(cover).where(cover.c.partner_id == bindparam("partner_id"))
+_FROZEN = (
+    withdrawn.c.contract_id,
+    withdrawn.c.visual_number,
+    withdrawn.c.whitelist,
+    withdrawn.c.last_updated,
+)
+_WITHDRAWN = select(
+    token,
+    withdrawn.c.revision.label("taken_at"),
+    *(column.label(f"taken_{column.name}") for column in _FROZEN),
+).join_from(withdrawn, token)
+
+
+def cover_of(connection: Connection, partner_id: int) -> Cover:
+    """What a partner gets, as it was last enforced."""
+    spells = {
+        row.card_group: Spell(row.is_covered, row.since, row.until, row.stamp)
+        for row in connection.execute(_SPELLS, {"partner_id": partner_id})
+    }
+    return Cover(spells.pop(ANY_GROUP, Spell(False)), spells)
+
+
+def is_covered(cover: Cover) -> ColumnElement[bool]:
+    """Whether a token is in a group that a partner gets."""
+    differing = [
+        name for name, spell in cover.named.items() if spell.is_covered != cover.any_group.is_covered
+    ]
+    if cover.any_group.is_covered:
+        return token.c.card_group.not_in(differing) if differing else true()
+    return token.c.card_group.in_(differing) if differing else false()
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One partner's view: its cover, and the whitelist that it insists on."""
+
+    partner_id: int
+    cover: Cover
+    whitelist: Whitelist | None
+
+    @classmethod
+    def of(cls, connection: Connection, partner: Row[Any]) -> Sight:
+        """The view of a partner, by its row."""
+        whitelist = Whitelist(partner.whitelist) if partner.whitelist else None
+        return cls(partner.id, cover_of(connection, partner.id), whitelist)
+
+    # The feed
+
+    def changes(self, connection: Connection, after: int, lane: Lane, limit: int) -> list[Change]:
+        """Up to `limit` changes behind a revision, ascending."""
+        found = [
+            change
+            for query in self._changes(after, lane)
+            for change in map(self._change, connection.execute(query.limit(limit)))
+        ]
+        return sorted(found, key=lambda change: change.revision)[:limit]
+
+    def behind(self, connection: Connection, after: int) -> int:
+        """How many tokens changed behind a revision."""
+        queries = (
+            select(func.count()).select_from(query.order_by(None).subquery())
+            for query in self._changes(after, Lane.BULK)
+        )
+        return sum(connection.execute(query).scalar_one() for query in queries)
+
+    def _changes(self, after: int, lane: Lane) -> Iterator[Select[Any]]:
+        """What lies behind a revision, each kind in the order of its revisions."""
+        in_lane = true() if lane is Lane.BULK else IS_URGENT
+        told = select(token).where(token.c.revision > after, in_lane, is_covered(self.cover))
+        yield told.where(*(not_(unchanged) for _, unchanged in self._restated())).order_by(token.c.revision)
+        for spell, unchanged in self._restated():
+            if spell.until > after:
+                behind = token.c.created_seq > after - spell.since
+                yield select(token).where(behind, in_lane, unchanged).order_by(token.c.created_seq)
+        taken = _WITHDRAWN.where(withdrawn.c.partner_id == self.partner_id, withdrawn.c.revision > after)
+        yield taken.order_by(withdrawn.c.revision)
+
+    def _restated(self) -> Iterator[tuple[Spell, ColumnElement[bool]]]:
+        """The spells that told everything once more, and which tokens did not change since."""
+        spells = {spell for spell in self.cover.spells.values() if spell.is_covered and spell.since}
+        for spell in sorted(spells, key=lambda spell: spell.since):
+            yield (
+                spell,
+                and_(self._is_in(spell), token.c.grouped_at <= spell.since, token.c.revision <= spell.since),
+            )
+
+    def _is_in(self, spell: Spell) -> ColumnElement[bool]:
+        named = self.cover.named
+        groups = [name for name, other in named.items() if other == spell]
+        if spell != self.cover.any_group:
+            return token.c.card_group.in_(groups)
+        others = [name for name, other in named.items() if other != spell]
+        return token.c.card_group.not_in(others) if others else true()
+
+    # One token
+
+    def of_token(self, connection: Connection, row: Row[Any]) -> Change | None:
+        """A token as the partner is to see it now; None if it is not to see it at all."""
+        if self.cover.of(row.card_group).is_covered:
+            return self._change(row)
+        mine = _WITHDRAWN.where(withdrawn.c.partner_id == self.partner_id, withdrawn.c.token_id == row.id)
+        taken = connection.execute(mine).one_or_none()
+        return self._change(taken) if taken else None
+
+    def _change(self, row: Row[Any]) -> Change:
+        if "taken_at" in row._fields:
+            return Change(row.taken_at, row.id, _taken(row), is_urgent=True)
+        spell = self.cover.of(row.card_group)
+        shown = token_from(row)
+        if self.whitelist:
+            shown = replace(shown, whitelist=self.whitelist)
+        if not spell.since or row.grouped_at > spell.since or row.revision > spell.since:
+            return Change(row.revision, row.id, shown, row.urgent)
+        at = max(filter(None, (shown.last_updated, spell.stamp)))
+        return Change(spell.since + row.created_seq, row.id, replace(shown, last_updated=at), row.urgent)
+
+    # All at once
+
+    def everything(self) -> Any:  # noqa: ANN401 - a selectable, whose columns are its own
+        """`token_id, revision, urgent, last_updated` of all that the partner is to know. Reads every row."""
+        revision: ColumnElement[Any] = token.c.revision
+        at: ColumnElement[Any] = token.c.last_updated
+        for spell, unchanged in self._restated():
+            revision = case((unchanged, spell.since + token.c.created_seq), else_=revision)
+            stamp = literal(spell.stamp, token.c.last_updated.type)
+            at = case((and_(unchanged, token.c.last_updated < stamp), stamp), else_=at)
+        covered = select(
+            token.c.id.label("token_id"),
+            revision.label("revision"),
+            token.c.urgent.label("urgent"),
+            at.label("last_updated"),
+        ).where(is_covered(self.cover))
+        taken = select(
+            withdrawn.c.token_id, withdrawn.c.revision, literal(True), withdrawn.c.last_updated
+        ).where(withdrawn.c.partner_id == self.partner_id)
+        return union_all(covered, taken).subquery("everything")
+
+
+def own_change(row: Row[Any]) -> Change:
+    """A token as it is, whoever sees it."""
+    return Change(row.revision, row.id, token_from(row), row.urgent)
+
+
+def _taken(row: Row[Any]) -> Token:
+    """A withdrawn token: what it became since is nobody's business."""
+    at: datetime = row.taken_last_updated
+    return replace(
+        token_from(row),
+        contract_id=parse_contract_id(row.taken_contract_id),
+        visual_number=row.taken_visual_number,
+        whitelist=Whitelist(row.taken_whitelist),
+        last_updated=at,
+        valid=False,
+        group_id=None,
+        language=None,
+    )
