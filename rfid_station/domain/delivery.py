@@ -28,3 +28,5 @@ class Outcome:
     verdict: Verdict
     detail: str = ""
     retry_after_s: float | None = None
+    is_partial: bool = False
+    """Only what had changed was sent: that it arrived says nothing yet about the rest of the token."""

@@ -17,6 +17,14 @@ VERSIONS = ("2.3.0", "2.2.1", "2.1.1")
 """The OCPI versions we speak, the newest first."""
 
 
+class Protocol(StrEnum):
+    """What a partner speaks."""
+
+    OCPI = "ocpi"
+    OICP = "oicp"
+    """Hubject's: cards are uploaded to the hub, and nothing can be read back from it."""
+
+
 class HeaderEncoding(StrEnum):
     """How a credentials token stands in the Authorization header."""
 
@@ -78,6 +86,7 @@ class PartnerProfile:
 
     name: str = "standard"
     title: str = "keeps the specification"
+    protocol: Protocol = Protocol.OCPI
     versions: tuple[str, ...] = VERSIONS
     """Which versions to choose from, the best one first."""
     header: HeaderEncoding = HeaderEncoding.BY_VERSION
@@ -104,6 +113,8 @@ class PartnerProfile:
     """The most tokens on a page that the partner reads."""
     max_rps: float = 0.0
     """Requests a second at most; 0 is no limit."""
+    max_in_flight: int = 8
+    """Requests that may be under way at once, besides one that takes rights away."""
     credentials_put: bool = True
     """Whether PUT on credentials works; without it, rotating is unregistering and registering anew."""
     is_hub: bool = False
@@ -125,6 +136,7 @@ class PartnerProfile:
         profile = cls(
             name=name,
             title=entries.text("title", name),
+            protocol=entries.choice("protocol", Protocol, standard.protocol),
             versions=_versions(entries),
             header=entries.choice("header", HeaderEncoding, standard.header),
             push=entries.flag("push", True),
@@ -141,6 +153,7 @@ class PartnerProfile:
             trailing_slash=entries.flag("trailing_slash"),
             page_size=int(entries.number("page_size", standard.page_size, 1, 100_000)),
             max_rps=entries.number("max_rps", 0.0, 0.0, 100_000.0),
+            max_in_flight=int(entries.number("max_in_flight", standard.max_in_flight, 1, 64)),
             credentials_put=entries.flag("credentials_put", True),
             is_hub=entries.flag("is_hub"),
             after_outage=entries.choice("after_outage", AfterOutage, standard.after_outage),
@@ -149,6 +162,11 @@ class PartnerProfile:
         )
         entries.check_all_known()
         return profile
+
+    @property
+    def reads_back(self) -> bool:
+        """Whether the partner shows what it holds; else its acknowledgement is all there is."""
+        return self.protocol is Protocol.OCPI
 
     def header_of(self, version: str) -> HeaderEncoding:
         """How the token stands in the header, in one version (OCPI 2.1.1 and 2.2.1, transport_and_format)."""

@@ -1,4 +1,4 @@
-"""Calls to a partner, each judged: the only place that knows the HTTP library.
+"""Calls to a partner, each judged.
 
 A partner's misbehaviour never raises here; it becomes an `Answer` or an `Outcome`. Neither
 token nor header shows in any of them. Sources: OCPI 2.2.1 transport_and_format
@@ -7,65 +7,39 @@ token nor header shows in any of them. Sources: OCPI 2.2.1 transport_and_format
 
 from __future__ import annotations
 
-import logging
-import ssl
-import time
+import json
 import uuid
 from base64 import b64encode
 from collections.abc import Mapping
-from functools import cache
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
-
-import httpx2
 
 from rfid_station import __version__
 from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.partner import Connection
-from rfid_station.domain.partner_profile import STANDARD, HeaderEncoding, PartnerProfile
+from rfid_station.domain.partner_profile import STANDARD, HeaderEncoding, Method, PartnerProfile
 from rfid_station.domain.token import Party, Token
 from rfid_station.errors import PartnerRefused, StationError, WrongCall
 from rfid_station.ocpi.answer import UNKNOWN_TOKEN, Answer, read_answer
+from rfid_station.ocpi.http import (
+    LARGEST_ANSWER,
+    HttpAnswer,
+    HttpRequest,
+    NoAnswer,
+    Origin,
+    Transport,
+    split_url,
+)
+from rfid_station.ocpi.http import followed as followed_to
+from rfid_station.ocpi.known import Known
 from rfid_station.ocpi.seen import seen
 from rfid_station.ocpi.wire.dialect import Dialect, dialect_of
 from rfid_station.ocpi.wire.fields import only_object
 from rfid_station.ocpi.wire.told import tell
 
 TIMEOUT_S = 10.0
-LARGEST_ANSWER = 1 << 20
-"""Bytes of an answer that are read at most."""
 MOST_REDIRECTS = 3
-_IDLE_S = 4.0
-"""Idle connections are given up a little before the 5 s after which common servers close them."""
-
-_BEFORE_SENDING = (
-    httpx2.ConnectError,
-    httpx2.ConnectTimeout,
-    httpx2.PoolTimeout,
-    httpx2.ProxyError,
-    httpx2.UnsupportedProtocol,
-)
-# Its traces quote what a partner sends, and that may be a token.
-logging.getLogger("httpcore2").setLevel(logging.WARNING)
-
-_LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
-
-
-def http_client(timeout_s: float = TIMEOUT_S) -> httpx2.Client:
-    """Open the HTTP client: verified TLS, kept connections, no redirects, loopback past any proxy."""
-    return httpx2.Client(
-        verify=_trust(),
-        timeout=timeout_s,
-        limits=httpx2.Limits(keepalive_expiry=_IDLE_S),
-        follow_redirects=False,
-        mounts=dict.fromkeys(_LOOPBACK),
-    )
-
-
-@cache
-def _trust() -> ssl.SSLContext:
-    """Whom we trust, read once: that takes longer than a dozen calls."""
-    return httpx2.create_ssl_context()
 
 
 def check_url(url: str, what: str) -> str:
@@ -74,11 +48,11 @@ def check_url(url: str, what: str) -> str:
     :raises WrongCall: it is not http or https with a host, or carries a user name
     """
     try:
-        parts = httpx2.URL(url)
-    except (httpx2.InvalidURL, TypeError) as broken:
+        parts = split_url(url)
+    except (ValueError, TypeError, AttributeError) as broken:
         raise WrongCall(f"{what} {seen(str(url))!r} is not a URL ({broken})", hint=_URL_HINT) from None
-    is_plain = url.isascii() and url.isprintable() and " " not in url and not parts.userinfo
-    if not (is_plain and parts.host and parts.scheme in ("http", "https")):
+    is_plain = url.isascii() and url.isprintable() and " " not in url and "@" not in parts.netloc
+    if not (is_plain and parts.hostname and parts.scheme in ("http", "https")):
         raise WrongCall(f"{what} {seen(url)!r} is not a plain http or https URL", hint=_URL_HINT)
     return url
 
@@ -106,14 +80,14 @@ class OcpiClient:
         encoding: HeaderEncoding = HeaderEncoding.BASE64,
         timeout_s: float = TIMEOUT_S,
         secrets: tuple[str, ...] = (),
-        http: httpx2.Client | None = None,
+        http: Transport | None = None,
     ) -> None:
         self._authorization = {"Authorization": f"Token {_in_header(client_token, encoding)}"}
         self._routing = _routing_headers(from_party, to_party)
         self._secrets = (client_token, *secrets)
         self._timeout_s = timeout_s
         self._own_http = http is None
-        self._http = http or http_client(timeout_s)
+        self._http = http or Origin()
 
     def __enter__(self) -> Self:
         return self
@@ -142,21 +116,25 @@ class OcpiClient:
         leaves them; and only 307 and 308, which keep method and body.
         """
         headers = self._headers(is_functional)
+        written = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            written = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         start = url
         for _ in range(MOST_REDIRECTS + 1):
             headers["X-Request-ID"] = str(uuid.uuid4())
             try:
-                http_status, answered, content = self._exchange(method, url, headers, body)
-            except httpx2.TransportError as trouble:
+                answered = self._http.exchange(HttpRequest(method, url, headers, written), self._timeout_s)
+            except NoAnswer as trouble:
                 return Answer(self._unanswered(method, url, trouble))
-            target = answered.get("location")
-            if http_status not in (301, 302, 303, 307, 308) or target is None:
-                return self._judge(http_status, answered, content)
-            followed = _target(url, target) if http_status in (307, 308) else None
+            status, target = answered.status, answered.headers.get("location")
+            if status not in (301, 302, 303, 307, 308) or target is None:
+                return self._judge(answered)
+            followed = followed_to(url, target) if status in (307, 308) else None
             if followed is None:
-                return self._stopped(http_status, f"{start} redirects to {target}, which is not followed")
+                return self._stopped(status, f"{start} redirects to {target}, which is not followed")
             url = followed
-        return self._stopped(http_status, f"{start} redirects in a circle")
+        return self._stopped(status, f"{start} redirects in a circle")
 
     def _headers(self, is_functional: bool) -> dict[str, str]:
         return {
@@ -168,44 +146,24 @@ class OcpiClient:
             "X-Correlation-ID": str(uuid.uuid4()),
         }
 
-    def _exchange(
-        self, method: str, url: str, headers: dict[str, str], body: Mapping[str, object] | None
-    ) -> tuple[int, httpx2.Headers, bytes | None]:
-        """One request and its whole answer; no content where that is larger than we read."""
-        deadline = time.monotonic() + self._timeout_s
-        with self._http.stream(
-            method, url, headers=headers, json=body, timeout=self._timeout_s, follow_redirects=False
-        ) as response:
-            content = bytearray()
-            for chunk in response.iter_raw():
-                content += chunk
-                if len(content) > LARGEST_ANSWER:
-                    return response.status_code, response.headers, None
-                if time.monotonic() > deadline:
-                    raise httpx2.ReadTimeout("the answer did not end in time")
-            return response.status_code, response.headers, bytes(content)
-
-    def _judge(self, http_status: int, answered: httpx2.Headers, content: bytes | None) -> Answer:
-        answer = read_answer(http_status, content or b"", answered.get("retry-after"), secrets=self._secrets)
-        if content is None:
-            detail = f"HTTP {http_status}, and more than {LARGEST_ANSWER} bytes, which is no OCPI answer"
-            return Answer(Outcome(answer.outcome.verdict, detail, answer.outcome.retry_after_s), http_status)
+    def _judge(self, answered: HttpAnswer) -> Answer:
+        status, wait = answered.status, answered.headers.get("retry-after")
+        answer = read_answer(status, answered.content or b"", wait, secrets=self._secrets)
+        if answered.content is None:
+            detail = f"HTTP {status}, and more than {LARGEST_ANSWER} bytes, which is no OCPI answer"
+            return Answer(Outcome(answer.outcome.verdict, detail, answer.outcome.retry_after_s), status)
         return answer
 
     def _stopped(self, http_status: int, detail: str) -> Answer:
         words = seen(f"HTTP {http_status}: {detail}", self._secrets, length=300)
         return Answer(Outcome(Verdict.UNREACHABLE, words), http_status)
 
-    def _unanswered(self, method: str, url: str, trouble: httpx2.TransportError) -> Outcome:
+    def _unanswered(self, method: str, url: str, trouble: NoAnswer) -> Outcome:
         """Nothing sent, or a question without consequences: unreachable. Otherwise nobody knows."""
-        harmless = isinstance(trouble, _BEFORE_SENDING) or method == "GET"
+        harmless = not trouble.was_sent or method == "GET"
         verdict = Verdict.UNREACHABLE if harmless else Verdict.AMBIGUOUS
-        parts = httpx2.URL(url)
-        place = f"{parts.scheme}://{parts.netloc.decode()}"
-        words = str(trouble) or type(trouble).__name__
-        if isinstance(trouble, httpx2.TimeoutException):
-            words = f"no answer within {self._timeout_s:g} s"
-        return Outcome(verdict, seen(f"{place}: {words}", self._secrets))
+        parts = split_url(url)
+        return Outcome(verdict, seen(f"{parts.scheme}://{parts.netloc}: {trouble.words}", self._secrets))
 
 
 class TokensReceiver:
@@ -224,6 +182,7 @@ class TokensReceiver:
         self._dialect = dialect
         self._party = party
         self._profile = profile
+        self._known = Known() if profile.method is Method.PATCH else None
 
     def close(self) -> None:
         """Close the connections to the partner."""
@@ -239,7 +198,22 @@ class TokensReceiver:
             url, body = self.request(token)
         except StationError as impossible:
             return Outcome(Verdict.REFUSED, f"not sent: {impossible}")
-        return self._client.call("PUT", url, body, is_functional=True).outcome
+        if self._known is None:
+            return self._client.call("PUT", url, body, is_functional=True).outcome
+        return self._put_or_patch(self._known, url, body)
+
+    def _put_or_patch(self, known: Known, url: str, body: dict[str, object]) -> Outcome:
+        part = known.part_of(url, body)
+        # Whatever comes of it but an acknowledgement: the next request is a PUT.
+        known.forget(url)
+        if part is not None:
+            outcome = self._client.call("PATCH", url, part, is_functional=True).outcome
+            outcome = replace(outcome, is_partial=True)
+        else:
+            outcome = self._client.call("PUT", url, body, is_functional=True).outcome
+        if outcome.verdict is Verdict.ACKNOWLEDGED:
+            known.note(url, body)
+        return outcome
 
     def request(self, token: Token) -> tuple[str, dict[str, object]]:
         """The URL and body with which a token is told, before anything is sent.
@@ -256,9 +230,15 @@ class TokensReceiver:
         None when the outcome is no acknowledgement. Not knowing the token is an answer, and a difference.
         """
         try:
-            url, _ = self.request(token)
+            url, body = self.request(token)
         except StationError as impossible:
             return Outcome(Verdict.REFUSED, f"not asked: {impossible}"), None
+        outcome, found = self._read_back(token, url)
+        if self._known is not None and found is not None:
+            self._known.note(url, body) if found == [] else self._known.forget(url)
+        return outcome, found
+
+    def _read_back(self, token: Token, url: str) -> tuple[Outcome, list[str] | None]:
         answer = self._client.call("GET", url, is_functional=True)
         if answer.http_status == 404 or (answer.http_status == 200 and answer.status_code == UNKNOWN_TOKEN):
             return Outcome(Verdict.ACKNOWLEDGED, answer.outcome.detail), ["unknown there"]
@@ -287,7 +267,7 @@ def open_receiver(
     *,
     profile: PartnerProfile = STANDARD,
     timeout_s: float = TIMEOUT_S,
-    http: httpx2.Client | None = None,
+    http: Transport | None = None,
 ) -> TokensReceiver:
     """Open the Tokens receiver of a connected partner. Sends nothing yet.
 
@@ -342,14 +322,3 @@ def _routing_headers(from_party: Party | None, to_party: Party | None) -> dict[s
             headers[f"OCPI-{word}-country-code"] = party.country_code
             headers[f"OCPI-{word}-party-id"] = party.party_id
     return headers
-
-
-def _target(url: str, location: str) -> str | None:
-    """Where a redirect leads, if that is the same scheme, host and port."""
-    here = httpx2.URL(url)
-    try:
-        there = here.join(location)
-    except httpx2.InvalidURL:
-        return None
-    same = (here.scheme, here.netloc) == (there.scheme, there.netloc) and not there.userinfo
-    return str(there) if same else None

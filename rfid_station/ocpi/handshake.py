@@ -14,8 +14,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-import httpx2
-
 from rfid_station.domain.delivery import Verdict
 from rfid_station.domain.partner import Connection, Endpoint
 from rfid_station.domain.partner_profile import STANDARD, HeaderEncoding, PartnerProfile
@@ -23,6 +21,7 @@ from rfid_station.domain.token import Party
 from rfid_station.errors import PartnerError, PartnerRefused, PartnerUnreachable, WrongCall
 from rfid_station.ocpi.answer import Answer, error_of
 from rfid_station.ocpi.client import OcpiClient, check_token, check_url
+from rfid_station.ocpi.http import Transport
 from rfid_station.ocpi.port import Registration, Us
 from rfid_station.ocpi.seen import seen
 from rfid_station.ocpi.wire.dialect import Dialect, highest_common
@@ -66,7 +65,7 @@ class Handshake:
         profile: PartnerProfile = STANDARD,
         timeout_s: float = TIMEOUT_S,
         secrets: tuple[str, ...] = (),
-        http: httpx2.Client | None = None,
+        http: Transport | None = None,
     ) -> None:
         self._versions_url = check_url(versions_url, "versions URL")
         self._token = check_token(token, "client token")
@@ -171,7 +170,7 @@ def register(
     *,
     profile: PartnerProfile = STANDARD,
     timeout_s: float = TIMEOUT_S,
-    http: httpx2.Client | None = None,
+    http: Transport | None = None,
 ) -> Registration:
     """Register with a partner: versions, details, and our credentials against the partner's.
 
@@ -204,7 +203,7 @@ def unregister(
     *,
     profile: PartnerProfile = STANDARD,
     timeout_s: float = TIMEOUT_S,
-    http: httpx2.Client | None = None,
+    http: Transport | None = None,
 ) -> Answer:
     """Take our registration back (credentials, DELETE), however that ends.
 

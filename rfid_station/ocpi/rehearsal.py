@@ -9,13 +9,12 @@ import json
 import re
 from dataclasses import dataclass
 
-import httpx2
-
 from rfid_station.domain.partner import Connection
 from rfid_station.domain.partner_profile import STANDARD, PartnerProfile
 from rfid_station.domain.token import Party, Token
 from rfid_station.errors import WrongCall
 from rfid_station.ocpi.client import open_receiver
+from rfid_station.ocpi.http import HttpAnswer, HttpRequest
 
 _TOKEN = re.compile(r"^(Token\s+).*", re.IGNORECASE)
 
@@ -43,24 +42,31 @@ def rehearse_put(
     :raises PartnerRefused: the partner has no such endpoint, or speaks a version that we do not
     :raises WrongCall: the token cannot be told to this partner; or client token or URL cannot be used
     """
-    requests: list[httpx2.Request] = []
-
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        requests.append(request)
-        return httpx2.Response(200, content=iter([json.dumps({"status_code": 1000}).encode()]))
-
-    with httpx2.Client(transport=httpx2.MockTransport(answer)) as http:
-        receiver = open_receiver(connection, client_token, party, profile=profile, http=http)
-        outcome = receiver.put(token)
-    if not requests:
+    wire = _DeadEnd()
+    receiver = open_receiver(connection, client_token, party, profile=profile, http=wire)
+    outcome = receiver.put(token)
+    if not wire.requests:
         raise WrongCall(outcome.detail, hint="rfid-station partner check NAME")
-    return _shown(requests[0])
+    return _shown(wire.requests[0])
 
 
-def _shown(request: httpx2.Request) -> Rehearsed:
-    headers = {name.decode(): value.decode() for name, value in request.headers.raw}
+class _DeadEnd:
+    """A transport that keeps what it is given, and answers that all is well."""
+
+    def __init__(self) -> None:
+        self.requests: list[HttpRequest] = []
+
+    def exchange(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:  # noqa: ARG002 - no time passes
+        self.requests.append(request)
+        return HttpAnswer(200, {}, json.dumps({"status_code": 1000}).encode())
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _shown(request: HttpRequest) -> Rehearsed:
     masked = {
         name: _TOKEN.sub(r"\1…", value) if name.lower() == "authorization" else value
-        for name, value in headers.items()
+        for name, value in request.headers.items()
     }
-    return Rehearsed(request.method, str(request.url), masked, request.content.decode())
+    return Rehearsed(request.method, request.url, masked, (request.body or b"").decode())

@@ -104,7 +104,7 @@ class Auditor:
         return state in (PaceState.DOWN, PaceState.UNAUTHORIZED) or self._courier.clock.elapsed_s() >= until_s
 
     def _look(self, token_id: int, until_s: float) -> Finding | None:
-        change = self._courier.store.newest(token_id)
+        change = self._courier.newest(token_id)
         if change is None:
             return None
         result = self._read(token_id, until_s)
@@ -124,8 +124,8 @@ class Auditor:
         is_seen_as_old = sent.answer in (PushAnswer.REFUSED, PushAnswer.ACKNOWLEDGED)
         if drift is not Drift.ALTERED or not is_seen_as_old:
             return sent
-        self._courier.store.renew(change.token_id)
-        return Push(self._courier, self._courier.store.newest(change.token_id) or change).run(until_s)
+        self._courier.store.renew(self._courier.name, change.token_id)
+        return Push(self._courier, self._courier.newest(change.token_id) or change).run(until_s)
 
     def _read(self, token_id: int, until_s: float) -> Result | None:
         """Ask until the partner answers, or is out of order."""

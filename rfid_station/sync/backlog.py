@@ -6,7 +6,8 @@ brought is not sent again by the bulk lane.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from rfid_station.domain.feed import Change, Lane, Standing
@@ -35,7 +36,14 @@ class Backlog:
     def __init__(self, standing: Standing, limit: int) -> None:
         self._limit = limit
         self._entries: dict[int, Entry] = {}
+        self._of_token: dict[int, list[Entry]] = {}
+        # Revisions in ascending order: of all that is owed, of its urgent part, and of all that was urgent.
+        # A token that hangs holds the cursor, and much is done behind it: nothing may count that each time.
+        self._owed: list[int] = []
+        self._owed_urgent: list[int] = []
+        self._urgent: list[int] = []
         self._scanning: set[Lane] = set()
+        self._outdated: set[Lane] = set()
         self.cursors = cursors_of(standing)
         self._read_to = dict(self.cursors)
         self._is_read = {Lane.BULK: self._read_to[Lane.BULK] >= standing.head, Lane.URGENT: True}
@@ -54,6 +62,8 @@ class Backlog:
 
     def wake(self) -> None:
         """Look at the feed again: something changed, or may have."""
+        # A page that is being read may have been read before that.
+        self._outdated |= self._scanning
         # What the bulk lane has not read yet may hide something urgent.
         self._is_read = {Lane.URGENT: self._is_read[Lane.BULK], Lane.BULK: False}
 
@@ -64,19 +74,19 @@ class Backlog:
 
     def next_scan(self) -> Scan | None:
         """The page to read next, if any is missing and there is too little to go on with."""
-        if self._wants_bulk:
-            return self._take(Lane.BULK, self._read_to[Lane.BULK])
         if self._wants_urgent:
             return self._take(Lane.URGENT, self._furthest)
+        if self._wants_bulk:
+            return self._take(Lane.BULK, self._read_to[Lane.BULK])
         return None
 
     @property
     def _wants_bulk(self) -> bool:
-        return self._wants(Lane.BULK, sum(1 for _ in self.owed()))
+        return self._wants(Lane.BULK, len(self._owed))
 
     @property
     def _wants_urgent(self) -> bool:
-        return self._wants(Lane.URGENT, sum(entry.is_urgent for entry in self.owed()))
+        return self._wants(Lane.URGENT, len(self._owed_urgent))
 
     def _wants(self, lane: Lane, owed: int) -> bool:
         return not self._is_read[lane] and lane not in self._scanning and owed < self._limit
@@ -93,10 +103,11 @@ class Backlog:
         self._scanning.discard(scan.lane)
         for change in changes:
             if change.revision > self.cursors[Lane.BULK] and change.revision not in self._entries:
-                self._entries[change.revision] = Entry(
-                    change.revision, change.token_id, change.is_urgent, is_done=is_covered(change)
+                self._add(
+                    Entry(change.revision, change.token_id, change.is_urgent, is_done=is_covered(change))
                 )
-        is_last_page = len(changes) < scan.limit
+        is_last_page = len(changes) < scan.limit and scan.lane not in self._outdated
+        self._outdated.discard(scan.lane)
         reached = max([scan.after, *(change.revision for change in changes)])
         self._read_to[scan.lane] = max(self._read_to[scan.lane], reached)
         self._is_read[scan.lane] = is_last_page
@@ -110,36 +121,87 @@ class Backlog:
     # Entries
 
     def owed(self) -> Iterator[Entry]:
-        """What is neither acknowledged nor parked."""
-        return (entry for entry in self._entries.values() if not entry.is_done)
+        """What is neither acknowledged nor parked, by revision."""
+        return (self._entries[revision] for revision in self._owed)
 
     def owed_of(self, token_id: int) -> list[Entry]:
         """The same, of one token."""
-        return [entry for entry in self.owed() if entry.token_id == token_id]
+        return [entry for entry in self._of_token.get(token_id, ()) if not entry.is_done]
+
+    def next_owed(
+        self, busy: Container[int], failed: Container[int], *, urgent_only: bool = False
+    ) -> Entry | None:
+        """Urgent first, then by revision; tokens that failed give way to those that did not.
+
+        :param busy: tokens that are not to be chosen
+        """
+        ranks = (self._owed_urgent,) if urgent_only else (self._owed_urgent, self._owed)
+        fallback: Entry | None = None
+        for revisions in ranks:
+            for revision in revisions:
+                entry = self._entries[revision]
+                if entry.token_id in busy:
+                    continue
+                if entry.token_id not in failed:
+                    return entry
+                fallback = fallback or entry
+        return fallback
 
     def settle(self, token_id: int, revision: int) -> int:
         """Take a token as settled up to a revision, read or not; returns how many entries that ticked off."""
         if revision > self.cursors[Lane.BULK] and revision not in self._entries:
-            self._entries[revision] = Entry(revision, token_id, is_urgent=False, is_done=True)
+            self._add(Entry(revision, token_id, is_urgent=False, is_done=True))
         settled = [entry for entry in self.owed_of(token_id) if entry.revision <= revision]
         for entry in settled:
-            entry.is_done = True
+            self._tick_off(entry)
         return len(settled)
 
     def drop(self, token_id: int) -> None:
         """Forget a token that the store does not hold any more."""
         for entry in self.owed_of(token_id):
-            entry.is_done = True
+            self._tick_off(entry)
+
+    def calm(self, token_id: int) -> None:
+        """Take note that what is owed of a token takes no right away any more."""
+        for entry in self.owed_of(token_id):
+            if entry.is_urgent:
+                entry.is_urgent = False
+                for revisions in (self._urgent, self._owed_urgent):
+                    del revisions[bisect_left(revisions, entry.revision)]
+
+    def _add(self, entry: Entry) -> None:
+        self._entries[entry.revision] = entry
+        self._of_token.setdefault(entry.token_id, []).append(entry)
+        if entry.is_urgent:
+            insort(self._urgent, entry.revision)
+        if not entry.is_done:
+            insort(self._owed, entry.revision)
+            if entry.is_urgent:
+                insort(self._owed_urgent, entry.revision)
+
+    def _tick_off(self, entry: Entry) -> None:
+        entry.is_done = True
+        for revisions in (self._owed, self._owed_urgent) if entry.is_urgent else (self._owed,):
+            del revisions[bisect_left(revisions, entry.revision)]
+
+    def _forget(self, revision: int) -> None:
+        entry = self._entries.pop(revision)
+        if not entry.is_done:
+            self._tick_off(entry)
+        rest = self._of_token[entry.token_id]
+        rest.remove(entry)
+        if not rest:
+            del self._of_token[entry.token_id]
 
     # Cursors
 
     def reach(self, lane: Lane) -> int:
         """How far a cursor may go: just short of the lowest revision that is owed (R2)."""
         if lane is Lane.BULK:
-            top, owed = self._read_to[Lane.BULK], [entry.revision for entry in self.owed()]
+            top, owed = self._read_to[Lane.BULK], self._owed
         else:
-            top, owed = self._furthest, [entry.revision for entry in self.owed() if entry.is_urgent]
-        return min(top, min(owed, default=top + 1) - 1)
+            top, owed = self._furthest, self._owed_urgent
+        return min(top, owed[0] - 1) if owed else top
 
     def next_cursor(self) -> tuple[Lane, int] | None:
         """A cursor that may move, and where to; the urgent one only past something urgent."""
@@ -147,16 +209,20 @@ class Backlog:
         if bulk > self.cursors[Lane.BULK]:
             return Lane.BULK, bulk
         told = max(bulk, self.cursors[Lane.URGENT])
-        if any(entry.is_urgent and told < entry.revision <= urgent for entry in self._entries.values()):
+        if bisect_right(self._urgent, told) < bisect_right(self._urgent, urgent):
             return Lane.URGENT, urgent
         return None
 
     def move(self, lane: Lane, cursor: int) -> None:
         """Take note that a cursor is further by now; never back."""
-        self.cursors[lane] = max(self.cursors[lane], cursor)
         self._read_to[lane] = max(self._read_to[lane], cursor)
+        if cursor <= self.cursors[lane]:
+            return
+        self.cursors[lane] = cursor
         if lane is Lane.BULK:
-            self._entries = {r: entry for r, entry in self._entries.items() if r > cursor}
+            for revision in [revision for revision in self._entries if revision <= cursor]:
+                self._forget(revision)
+            del self._urgent[: bisect_right(self._urgent, cursor)]
 
 
 def cursors_of(standing: Standing) -> dict[Lane, int]:

@@ -14,7 +14,7 @@ class PushAnswer(StrEnum):
     """How far a push at once came at a partner."""
 
     CONFIRMED = "confirmed"
-    """Acknowledged, and read back equal."""
+    """Acknowledged, and read back equal; or acknowledged by a partner that shows nothing."""
     ACKNOWLEDGED = "acknowledged"
     """Acknowledged, but not read back equal."""
     REFUSED = "refused"
@@ -33,7 +33,7 @@ class Confirmation:
     revision: int
     answer: PushAnswer
     detail: str
-    """The reason, in words. Empty when confirmed."""
+    """The reason, in words. Empty when confirmed and proven."""
     at: datetime
     may_accept: str
     """What may still happen at the partner's chargers, in words."""
@@ -54,7 +54,7 @@ class Confirmation:
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether the partner was proven to hold the token as it is now."""
+        """Whether the partner holds the token as it is now: proven, or by its word if it shows nothing."""
         return self.answer is PushAnswer.CONFIRMED
 
 

@@ -8,21 +8,30 @@ import threading
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.feed import Change, Parked
 from rfid_station.domain.token import Token
 from rfid_station.errors import StationError
 from rfid_station.sync.clock import Clock
+from rfid_station.sync.fresh import Fresh
 from rfid_station.sync.lane import PartnerLane
 from rfid_station.sync.outage import Outage
 from rfid_station.sync.pace import Draw, PaceState, Timing
 from rfid_station.sync.port import FeedStore, Peer
 from rfid_station.sync.report import LaneReport, Traffic, report
+from rfid_station.sync.shift import Shift, Work
 from rfid_station.sync.step import Call, Commit, Deliver, Scan, Wait
 from rfid_station.sync.turn import Turns
 
+_LOOK_S = 0.002
+"""How often a lane at work looks whether somebody else wants the turn."""
+
 _GAVE_UP = (PaceState.DOWN, PaceState.UNAUTHORIZED)
+
+_KEEP_EVERY = timedelta(seconds=10)
+"""How often it is written down that a partner acknowledges what it is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +44,10 @@ class Result:
 
 
 class Courier:
-    """Drives the lane of one partner with one request at a time. `drain` and `push` run in one thread."""
+    """Drives the lane of one partner, with as many requests at once as its profile allows.
+
+    `drain` and `push` run in one thread; the lane is touched under a lock.
+    """
 
     def __init__(
         self,
@@ -54,12 +66,18 @@ class Courier:
         self._timing = timing
         self._draw = draw
         self._lane: PartnerLane | None = None
-        self._outage = Outage(peer.profile.after_outage)
+        met = peer.book.contact()
+        self._outage = Outage(peer.profile.after_outage, met)
+        self._kept_down_since = met.down_since
+        self._kept_success: datetime | None = None
         self._nudged = threading.Event()
         self._looked_up_s = clock.elapsed_s()
         self._stopped = threading.Event()
         self._apart_s = 1.0 / peer.profile.max_rps if peer.profile.max_rps else 0.0
         self._next_request_s = -math.inf
+        self._lock = threading.RLock()
+        self._bell = threading.Event()
+        self._fresh = Fresh()
 
     @property
     def name(self) -> str:
@@ -69,11 +87,13 @@ class Courier:
     def nudge(self) -> None:
         """Say that something changed: a courier at rest wakes, one at work looks for urgent changes."""
         self._nudged.set()
+        self._bell.set()
 
     def stop(self) -> None:
-        """Let the request under way be the last one."""
+        """Let the requests under way be the last ones."""
         self._stopped.set()
         self._nudged.set()
+        self._bell.set()
 
     def abandon(self) -> None:
         """Wait for it no longer. The request under way ends some time, and nothing follows it."""
@@ -107,7 +127,12 @@ class Courier:
             timing=self._timing,
             waits_since=self._outage.ended_at,
             owed=self.store.owed(self.name),
+            met=self.peer.book.contact(),
         )
+
+    def newest(self, token_id: int) -> Change | None:
+        """A token as the partner is to see it now; None if it is not to see it at all."""
+        return self.store.newest(self.name, token_id)
 
     # Bulk and urgent lane
 
@@ -159,11 +184,11 @@ class Courier:
         if self._nudged.is_set() or elapsed_s - self._looked_up_s >= self._timing.poll_s:
             self._nudged.clear()
             self._looked_up_s = elapsed_s
+            lane.is_held = self.is_held
             lane.wake()
 
     def _may_go_on(self, until_s: float) -> bool:
-        is_in_force = self.peer.agreement.covers(self.clock.now().date())
-        return is_in_force and not self._stopped.is_set() and self.clock.elapsed_s() <= until_s
+        return not self._stopped.is_set() and self.clock.elapsed_s() <= until_s
 
     def _sit_out(self, wait: Wait, until_s: float) -> bool:
         if wait.until is None or self.has_given_up:
@@ -178,29 +203,62 @@ class Courier:
         pulled_at = self.peer.last_pull()
         if pulled_at:
             self._outage.pulled(pulled_at)
+        self.store.enforce(self.name)
         standing = self.store.standing(self.name)
         if self._lane is None:
-            self._lane = PartnerLane(standing, self._timing, draw=self._draw, outage=self._outage)
+            window = self.peer.profile.max_in_flight
+            self._lane = PartnerLane(
+                standing, self._timing, window=window, draw=self._draw, outage=self._outage
+            )
         else:
             self._lane.refresh(standing)
+        self._lane.is_held = self.is_held
+        self._keep_contact()
         return self._lane
+
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody wants the partner to be sent nothing but what takes rights away."""
+        return self.peer.book.contact().pause is not None
 
     def _forget(self) -> None:
         """Throw away what was in memory: the store knows what is certain."""
         self._lane = None
 
     def _scan(self, lane: PartnerLane, scan: Scan) -> None:
-        lane.scanned(scan, self.store.changes_after(scan.after, scan.lane, scan.limit))
+        read_s = self.clock.elapsed_s()
+        changes = self.store.changes_after(self.name, scan.after, scan.lane, scan.limit)
+        with self._lock:
+            self._fresh.note(changes, read_s)
+            lane.scanned(scan, changes)
 
     def _commit(self, lane: PartnerLane, commit: Commit) -> None:
         self.store.advance(
             self.name, commit.lane, commit.cursor, commit.park, commit.unpark, after=commit.after
         )
-        lane.committed(commit)
+        with self._lock:
+            lane.committed(commit)
 
     def _commit_all(self, lane: PartnerLane) -> None:
         while commit := lane.pending_commit():
             self._commit(lane, commit)
+        self._keep_contact()
+
+    def _keep_contact(self) -> None:
+        """Write down for other processes how the partner is met, where that is news."""
+        since, success = self._outage.down_since, self.traffic.last_success
+        if since != self._kept_down_since:
+            self.peer.book.note_down(since)
+            self._kept_down_since = since
+        if success and self._is_to_be_kept(success):
+            self.peer.book.note_success(success)
+            self._kept_success = success
+
+    def _is_to_be_kept(self, success: datetime) -> bool:
+        kept, back_since = self._kept_success, self._outage.ended_at
+        if kept is None or (back_since and kept < back_since):
+            return True
+        return success - kept >= _KEEP_EVERY
 
     def _deliver(self, lane: PartnerLane, deliver: Deliver, until_s: float) -> None:
         patience_s = min(until_s - self.clock.elapsed_s(), self._timing.turn_s)
@@ -208,24 +266,49 @@ class Courier:
             if not is_ours:
                 lane.give_back(deliver)
                 return
-            self._request(lane, deliver)
+            if self.peer.profile.max_in_flight == 1:
+                self._request(lane, deliver)
+            else:
+                self._deliver_many(lane, deliver, until_s)
             # Within the turn: a row that is written later could undo what another desk wrote meanwhile.
             while commit := lane.pressing_commit(self.clock.now()):
                 self._commit(lane, commit)
+            self._keep_contact()
+
+    def _deliver_many(self, lane: PartnerLane, first: Deliver, until_s: float) -> None:
+        """Make requests, several at once, until nothing is left to do now or somebody wants the turn."""
+        self._fresh.forget()
+        work = _TurnWork(self, lane, until_s)
+        window = self.peer.profile.max_in_flight
+        Shift(work, self._lock, window, self._bell, f"sync {self.name}").run(first)
 
     def _request(self, lane: PartnerLane, deliver: Deliver, call: Call | None = None) -> Result | None:
         """Make one request about a token as it is now; None when there is nothing to say about it."""
-        change = self.store.newest(deliver.token_id)
-        attempt = lane.begin(deliver, change, self.clock.now(), call)
+        return self._request_about(lane, deliver, self.newest(deliver.token_id), call)
+
+    def _request_about(
+        self,
+        lane: PartnerLane,
+        deliver: Deliver,
+        change: Change | None,
+        call: Call | None = None,
+        *,
+        is_begun: bool = False,
+    ) -> Result | None:
+        with self._lock:
+            attempt = lane.begin(deliver, change, self.clock.now(), call)
         if attempt is None or change is None:
             return None
-        token = self.peer.agreement.present(attempt.token)
+        if not is_begun:
+            self._begin_request()
         if attempt.call is Call.PUT:
-            outcome = self._put(token)
-            lane.finish_put(attempt, outcome, self.clock.now())
+            outcome = self._bring(change, attempt.token)
+            with self._lock:
+                lane.finish_put(attempt, outcome, self.clock.now())
             return Result(change, outcome)
-        outcome, differences = self._prove(change, token)
-        lane.finish_proof(attempt, outcome, differences, self.clock.now())
+        outcome, differences = self._prove(change, attempt.token)
+        with self._lock:
+            lane.finish_proof(attempt, outcome, differences, self.clock.now())
         return Result(change, outcome, differences)
 
     @contextmanager
@@ -239,37 +322,57 @@ class Courier:
                     self._await_rate()
 
     def _await_rate(self) -> None:
-        left_s = self._next_request_s - self.clock.elapsed_s()
+        left_s = self._rate_left_s()
         if left_s > 0:
             self.clock.wait(self._stopped, left_s)
 
+    def _rate_left_s(self) -> float:
+        return self._next_request_s - self.clock.elapsed_s()
+
     def _begin_request(self) -> None:
-        self._await_rate()
-        self._next_request_s = self.clock.elapsed_s() + self._apart_s
+        """Wait until the next request may begin, and begin it."""
+        with self._lock:
+            now_s = self.clock.elapsed_s()
+            begin_s = max(now_s, self._next_request_s)
+            self._next_request_s = begin_s + self._apart_s
+        if begin_s > now_s:
+            self.clock.wait(self._stopped, begin_s - now_s)
+
+    def _bring(self, change: Change, token: Token) -> Outcome:
+        """Send a token. What was sent in part is believed after a read-back alone, or is sent as a whole."""
+        outcome = self._put(token)
+        if not outcome.is_partial or outcome.verdict not in (Verdict.ACKNOWLEDGED, Verdict.REFUSED):
+            return outcome
+        if outcome.verdict is Verdict.ACKNOWLEDGED:
+            self._begin_request()
+            if self._prove(change, token)[1] == []:
+                return outcome
+        self._begin_request()
+        return self._put(token)
 
     def _put(self, token: Token) -> Outcome:
-        self._begin_request()
         outcome = self.peer.receiver.put(token)
-        self.traffic = replace(self.traffic, puts=self.traffic.puts + 1)
-        self._note_error(outcome)
+        self._note(outcome, puts=1)
         return outcome
 
     def _prove(self, change: Change, token: Token) -> tuple[Outcome, list[str] | None]:
-        self._begin_request()
         outcome, differences = self.peer.receiver.prove(token)
-        self.traffic = replace(self.traffic, proofs=self.traffic.proofs + 1)
-        self._note_error(outcome)
+        self._note(outcome, proofs=1)
         if differences is not None:
             self.store.record_proof(
                 self.name, change.token_id, change.revision, not differences, "; ".join(differences)
             )
         return outcome, differences
 
-    def _note_error(self, outcome: Outcome) -> None:
-        if outcome.verdict is Verdict.ACKNOWLEDGED:
-            self.traffic = replace(self.traffic, last_success=self.clock.now())
-        else:
-            self.traffic = replace(self.traffic, last_error=f"{outcome.verdict}: {outcome.detail}")
+    def _note(self, outcome: Outcome, *, puts: int = 0, proofs: int = 0) -> None:
+        with self._lock:
+            known = self.traffic
+            puts, proofs = known.puts + puts, known.proofs + proofs
+            if outcome.verdict is Verdict.ACKNOWLEDGED:
+                self.traffic = replace(known, puts=puts, proofs=proofs, last_success=self.clock.now())
+            else:
+                error = f"{outcome.verdict}: {outcome.detail}"
+                self.traffic = replace(known, puts=puts, proofs=proofs, last_error=error)
 
     # One token, out of its turn
 
@@ -313,10 +416,11 @@ class Courier:
         None when the turn was not free in time, or there is no such token.
         """
         with self._turn(until_s - self.clock.elapsed_s()) as is_ours:
-            change = self.store.newest(token_id) if is_ours else None
+            change = self.newest(token_id) if is_ours else None
             if change is None:
                 return None
-            return Result(change, *self._prove(change, self.peer.agreement.present(change.token)))
+            self._begin_request()
+            return Result(change, *self._prove(change, change.token))
 
     def pause_left_s(self) -> float:
         """How long the partner is to be left alone: it failed just now, or asked for it."""
@@ -325,3 +429,52 @@ class Courier:
         if pace is None or pace.paused_until is None or not pace.is_pausing(now):
             return 0.0
         return (pace.paused_until - now).total_seconds()
+
+
+class _TurnWork:
+    """What is done at a partner within one turn, step by step, as its lane says."""
+
+    def __init__(self, courier: Courier, lane: PartnerLane, until_s: float) -> None:
+        self._courier = courier
+        self._lane = lane
+        self._until_s = until_s
+        self._looked_s = courier.clock.elapsed_s()
+        self._is_one_about_to_begin = False
+
+    def is_enough(self) -> bool:
+        """Whether the turn is to end: it is over for today, or somebody else wants it."""
+        return not self._courier._may_go_on(self._until_s) or self._is_wanted()
+
+    def _is_wanted(self) -> bool:
+        now_s = self._courier.clock.elapsed_s()
+        if now_s - self._looked_s < _LOOK_S:
+            return False
+        self._looked_s = now_s
+        return self._courier._turns.is_wanted(self._courier.name)
+
+    def next_work(self) -> Work | None:
+        """The lane's next step, if it is one that can be done now."""
+        if self._is_one_about_to_begin or self._courier._rate_left_s() > 0:
+            return None
+        self._courier._look_up(self._lane)
+        step = self._lane.next_step(self._courier.clock.now())
+        # So that what waits for the rate is read again when it goes, and not now.
+        self._is_one_about_to_begin = isinstance(step, Deliver) and self._courier._apart_s > 0
+        return None if isinstance(step, Wait) else step
+
+    def carry_out(self, work: Work) -> None:
+        """Do it; from several threads at once."""
+        if isinstance(work, Deliver):
+            self._deliver(work)
+        elif isinstance(work, Scan):
+            self._courier._scan(self._lane, work)
+        else:
+            self._courier._commit(self._lane, work)
+
+    def _deliver(self, deliver: Deliver) -> None:
+        courier = self._courier
+        change = courier._fresh.read(deliver.token_id, courier.clock.elapsed_s(), courier.newest)
+        if courier._apart_s:
+            courier._begin_request()
+            self._is_one_about_to_begin = False
+        courier._request_about(self._lane, deliver, change, is_begun=True)

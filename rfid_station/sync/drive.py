@@ -10,8 +10,8 @@ from concurrent.futures import Future, wait
 from typing import TypeVar
 
 from rfid_station.domain.actor import Actor
-from rfid_station.domain.feed import Change, Parked
-from rfid_station.errors import Conflict, WrongCall
+from rfid_station.domain.feed import Parked
+from rfid_station.errors import WrongCall
 from rfid_station.sync.audit import Auditor, Finding
 from rfid_station.sync.clock import Clock, WallClock
 from rfid_station.sync.confirmation import Confirmation
@@ -68,6 +68,11 @@ class Replicator:
     def timing(self) -> Timing:
         """How patient its lanes are."""
         return self._timing
+
+    @property
+    def peers(self) -> tuple[Peer, ...]:
+        """Whom it speaks to."""
+        return self._peers
 
     def couriers(self) -> list[Courier]:
         """A new courier for every partner."""
@@ -155,39 +160,33 @@ class Replicator:
     def push_now(
         self, token_id: int, deadline_s: float, *, insist: bool = False, watch: Watch | None = None
     ) -> list[Confirmation]:
-        """Send a token's newest state to every covering partner at once, ahead of everything, and prove it.
+        """Send a token's newest state at once to every partner that is to see it, and prove it.
 
-        What is not confirmed stays owed in the feed.
+        It goes ahead of everything. What is not confirmed stays owed in the feed.
 
         :param insist: whether a partner that has not confirmed is asked again until the deadline
-        :raises Conflict: there is no such token
         :raises StationError: the store failed
         """
-        change = self._newest(token_id)
         run = Push.insist if insist else Push.run
-        return self._at_once([change], deadline_s, run, watch)
+        return self._at_once([token_id], deadline_s, run, watch)
 
     def prove_now(self, token_ids: Sequence[int], deadline_s: float) -> list[Confirmation]:
-        """Read tokens back from every covering partner and compare. What differs is owed again.
+        """Read tokens back from every partner that is to see them, and compare. What differs is owed again.
 
-        :raises Conflict: there is no such token
         :raises StationError: the store failed
         """
-        changes = [self._newest(token_id) for token_id in token_ids]
-        return self._at_once(changes, deadline_s, Push.prove)
+        return self._at_once(token_ids, deadline_s, Push.prove)
 
     def _at_once(
         self,
-        changes: Sequence[Change],
+        token_ids: Sequence[int],
         deadline_s: float,
         run: Callable[[Push, float], object],
         watch: Watch | None = None,
     ) -> list[Confirmation]:
         until_s = self._clock.elapsed_s() + deadline_s
-        today = self._clock.now().date()
-        covering = [self._courier(peer) for peer in self._peers if peer.agreement.covers(today)]
-        errands = [[Push(courier, change) for change in changes] for courier in covering]
-        runs = [in_thread("push", _in_order(pushes, until_s, run)) for pushes in errands]
+        errands = [self._errand(peer, token_ids) for peer in self._peers]
+        runs = [in_thread("push", _in_order(pushes, until_s, run)) for pushes in errands if pushes]
         pushes = [push for errand in errands for push in errand]
         _await(runs, pushes, deadline_s + _GRACE_S, watch)
         for done in runs:
@@ -195,11 +194,12 @@ class Replicator:
                 done.result()
         return [push.confirmation for push in pushes]
 
-    def _newest(self, token_id: int) -> Change:
-        change = self._store.newest(token_id)
-        if change is None:
-            raise Conflict(f"there is no token {token_id}", hint="rfid-station card list")
-        return change
+    def _errand(self, peer: Peer, token_ids: Sequence[int]) -> list[Push]:
+        """One push for each token that the partner is to see."""
+        self._store.enforce(peer.name)
+        courier = self._courier(peer)
+        changes = map(courier.newest, token_ids)
+        return [Push(courier, change) for change in changes if change]
 
     def _courier(self, peer: Peer) -> Courier:
         return Courier(self._store, peer, self._clock, self._turns, self._timing, self._draw)

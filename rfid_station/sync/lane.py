@@ -18,7 +18,7 @@ from __future__ import annotations
 import random
 from collections.abc import Container, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.feed import Change, Lane, Parked, Standing
@@ -26,6 +26,8 @@ from rfid_station.sync.backlog import Backlog, Entry, cursors_of
 from rfid_station.sync.outage import Outage
 from rfid_station.sync.pace import Draw, Pace, PaceState, Timing
 from rfid_station.sync.step import Attempt, Call, Commit, Deliver, Scan, Step, Wait
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class PartnerLane:
@@ -46,6 +48,8 @@ class PartnerLane:
         outage: Outage | None = None,
     ) -> None:
         self.outage = outage or Outage()
+        self.is_held = False
+        """Whether somebody wants nothing but urgent changes to be sent."""
         self.timing = timing or Timing()
         self.pace = Pace(self.timing, draw)
         self._draw = draw
@@ -57,6 +61,7 @@ class PartnerLane:
         self._in_flight: dict[int, bool] = {}
         self._committing = False
         self._parked = {row.token_id: row for row in standing.parked}
+        self._none_due_before: datetime | None = None
         self._postponed: dict[int, Parked] = {}
         self._unwritten: dict[int, Parked | None] = {}
         self._resend: set[int] = set()
@@ -91,6 +96,7 @@ class PartnerLane:
             self._backlog.move(lane, cursor)
         if self._is_quiet:
             self._parked = {row.token_id: self._as_postponed(row) for row in standing.parked}
+            self._none_due_before = None
         self._backlog.wake_up_to(standing.head)
 
     def _as_postponed(self, row: Parked) -> Parked:
@@ -112,7 +118,8 @@ class PartnerLane:
             self.pressing_commit(now)
             or self.next_scan()
             or self._delivery(now)
-            or self.pending_commit()
+            # While requests are under way, what they bring is worth waiting for.
+            or (None if self._in_flight else self.pending_commit())
             or Wait(self._next_due(now))
         )
 
@@ -179,16 +186,13 @@ class PartnerLane:
 
     def _next_entry(self) -> Entry | None:
         """Urgent first, then by revision; who failed since the last success gives way to who did not."""
-        ready = (
-            entry
-            for entry in self._backlog.owed()
-            if entry.token_id not in self._in_flight and (entry.is_urgent or not self.outage.is_waiting)
-        )
-        return min(
-            ready, key=lambda e: (e.token_id in self._failed, not e.is_urgent, e.revision), default=None
-        )
+        is_held = self.outage.is_waiting or self.is_held
+        return self._backlog.next_owed(self._in_flight, self._failed, urgent_only=is_held)
 
     def _due_row(self, now: datetime) -> Parked | None:
+        if self._none_due_before and now < self._none_due_before:
+            return None
+        self._none_due_before = min((row.due_at for row in self._parked.values()), default=_NEVER)
         due = (r for r in self._parked.values() if r.due_at <= now and r.token_id not in self._in_flight)
         return min(due, key=lambda row: row.due_at, default=None)
 
@@ -215,10 +219,21 @@ class PartnerLane:
             self._backlog.drop(deliver.token_id)
             self._drop_row(deliver.token_id)
             return None
+        if self.is_held and not change.is_urgent and call is None:
+            self._hold(deliver, now)
+            return None
         row = self._parked.get(change.token_id)
         is_retry = row is not None and row.revision == change.revision
         due = Call.PROVE if self._is_to_verify(row, change, now) else Call.PUT
-        return Attempt(call or due, change.token_id, change.revision, change.token, is_retry)
+        return Attempt(
+            call or due, change.token_id, change.revision, change.token, is_retry, self.pace.setback
+        )
+
+    def _hold(self, deliver: Deliver, now: datetime) -> None:
+        """Let a token wait that takes no right away, or does not any more."""
+        self.give_back(deliver)
+        self._postpone(deliver.token_id, now)
+        self._backlog.calm(deliver.token_id)
 
     def _is_to_verify(self, row: Parked | None, change: Change, now: datetime) -> bool:
         if row is None or not row.must_verify or row.due_at > now:
@@ -297,7 +312,7 @@ class PartnerLane:
         else:
             self._postpone(attempt.token_id, now)
         self._failed.add(attempt.token_id)
-        self.pace.failed(now, outcome.detail, outcome.retry_after_s)
+        self.pace.failed(now, outcome.detail, outcome.retry_after_s, began_at=attempt.setback)
         if is_poison:
             self._park(attempt, outcome.detail, now)
 
@@ -324,6 +339,7 @@ class PartnerLane:
             wait_s = (self.timing.verify_s if row.must_verify else self.timing.park_s)(row.attempts)
             self._postponed.setdefault(token_id, row)
             self._parked[token_id] = replace(row, due_at=now + timedelta(seconds=wait_s))
+            self._none_due_before = None
 
     def finish_proof(
         self, attempt: Attempt, outcome: Outcome, differences: Sequence[str] | None, now: datetime
@@ -376,7 +392,7 @@ class PartnerLane:
         if outcome.verdict is Verdict.UNAUTHORIZED:
             self.pace.was_unauthorized(now, outcome.detail)
         else:
-            self.pace.failed(now, outcome.detail, outcome.retry_after_s)
+            self.pace.failed(now, outcome.detail, outcome.retry_after_s, began_at=attempt.setback)
 
     # What becomes certain
 
@@ -387,6 +403,7 @@ class PartnerLane:
 
     def _write_row(self, row: Parked) -> None:
         self._postponed.pop(row.token_id, None)
+        self._none_due_before = None
         self._parked[row.token_id] = self._unwritten[row.token_id] = row
 
     def _drop_row(self, token_id: int) -> None:

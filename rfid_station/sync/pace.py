@@ -77,6 +77,8 @@ class Pace:
         self._timing = timing
         self._draw = draw
         self._failures = 0
+        self.setback = 0
+        """The number of the last failure that was counted."""
         self._is_unauthorized = False
         self._refused: set[int] = set()
         self._paused_at: datetime | None = None
@@ -120,17 +122,25 @@ class Pace:
             self._failures = 0
             self._is_unauthorized = False
 
-    def failed(self, now: datetime, reason: str, retry_after_s: float | None) -> None:
+    def failed(
+        self, now: datetime, reason: str, retry_after_s: float | None, *, began_at: int | None = None
+    ) -> None:
         """Back off after a fault of the partner, or wait as long as it asks.
 
         Full jitter between the least pause and a ceiling that doubles with each failure. A wait
-        that the partner asked for is no fault, and does not count towards the breaker.
+        that the partner asked for is no fault, and does not count towards the breaker. Nor does a
+        request that was under way already when the last one failed: it tells nothing new.
+
+        :param began_at: the setback that was the last one when the request began
         """
         self.reason = reason
         if retry_after_s is not None:
             self.wait(now, retry_after_s)
             return
+        if began_at is not None and began_at < self.setback and self._failures:
+            return
         self._failures += 1
+        self.setback += 1
         self._back_off(now)
 
     def wait(self, now: datetime, retry_after_s: float) -> None:

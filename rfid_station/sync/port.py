@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.agreement import Agreement
+from rfid_station.domain.contact import NEVER_MET, Contact
 from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.feed import Change, Lane, Parked, Standing
 from rfid_station.domain.partner_profile import STANDARD, PartnerProfile
 from rfid_station.domain.service_level import Owed
 from rfid_station.domain.token import Token
 
-__all__ = ["FeedStore", "Outcome", "Peer", "TokenReceiver", "Verdict"]
+__all__ = ["ContactBook", "FeedStore", "Outcome", "Peer", "TokenReceiver", "Verdict"]
 
 
 class FeedStore(Protocol):
     """The store as sync sees it. Each method is one transaction, and may be called from any thread."""
 
+    def enforce(self, partner: str) -> None:
+        """Give the partner, and take from it, what its agreement says today."""
+
     def standing(self, partner: str) -> Standing:
         """Where a partner stands."""
 
-    def changes_after(self, revision: int, lane: Lane, limit: int) -> Sequence[Change]:
-        """Up to `limit` changes behind a revision, ascending; only urgent ones in the urgent lane."""
+    def changes_after(self, partner: str, revision: int, lane: Lane, limit: int) -> Sequence[Change]:
+        """Up to `limit` changes that concern a partner, ascending; only urgent ones in the urgent lane.
 
-    def newest(self, token_id: int) -> Change | None:
-        """A token as it is now: read again just before it is sent."""
+        A token is as this partner is to see it: with the whitelist that it insists on, and not valid when
+        its agreement does not cover the card any more.
+        """
+
+    def newest(self, partner: str, token_id: int) -> Change | None:
+        """A token as a partner is to see it now, read again just before it is sent; None if it is not to."""
 
     def advance(
         self,
@@ -48,7 +56,7 @@ class FeedStore(Protocol):
     def rewind(self, partner: str, actor: Actor) -> int:
         """Set both cursors back to zero, so that every token is owed again; how many these are."""
 
-    def renew(self, token_id: int) -> None:
+    def renew(self, partner: str, token_id: int) -> None:
         """Give a token a new revision and a later time, though nothing else in it changed."""
 
     def owed(self, partner: str) -> Owed:
@@ -77,6 +85,32 @@ class TokenReceiver(Protocol):
         """
 
 
+class ContactBook(Protocol):
+    """How one partner was last met, kept for every process. May be asked from any thread."""
+
+    def contact(self) -> Contact:
+        """What is known of it, whichever process met it."""
+
+    def note_down(self, since: datetime | None) -> None:
+        """Since when it is down; None when that is over."""
+
+    def note_success(self, at: datetime) -> None:
+        """It acknowledged something."""
+
+
+class _NoBook:
+    """Remembers nothing: what was met lasts as long as its courier."""
+
+    def contact(self) -> Contact:
+        return NEVER_MET
+
+    def note_down(self, since: datetime | None) -> None:
+        pass
+
+    def note_success(self, at: datetime) -> None:
+        pass
+
+
 def _never() -> datetime | None:
     return None
 
@@ -91,3 +125,5 @@ class Peer:
     profile: PartnerProfile = STANDARD
     last_pull: Callable[[], datetime | None] = _never
     """When the partner last read a list of tokens from us, if that is known."""
+    book: ContactBook = field(default_factory=_NoBook)
+    """Outlives the process; without one, nothing does."""

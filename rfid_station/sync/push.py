@@ -77,6 +77,13 @@ class Push:
         return self.confirmation
 
     def _send_and_read_back(self, lane: PartnerLane, until_s: float) -> None:
+        if lane.is_held and not self._change.is_urgent:
+            self.confirmation = self._confirm(
+                PushAnswer.UNREACHABLE,
+                f"not sent: {self._courier.peer.book.contact().pause}",
+                next_step=f"stays owed: sent after rfid-station sync resume {self._courier.name}",
+            )
+            return
         self._send(lane, until_s)
         if self._put and self._put.outcome.verdict in (Verdict.ACKNOWLEDGED, Verdict.AMBIGUOUS):
             self._read_back(lane)
@@ -112,6 +119,9 @@ class Push:
                 )
 
     def _read_back(self, lane: PartnerLane) -> None:
+        if not self._courier.peer.profile.reads_back:
+            self._take_its_word()
+            return
         proof = self._courier.request_now(lane, self._change.token_id, Call.PROVE)
         if proof is None:
             return
@@ -128,6 +138,13 @@ class Push:
         detail = "; ".join(part for part in (first, _seen(proof)) if part)
         self.confirmation = self._confirm(answer, detail, is_held=is_equal)
 
+    def _take_its_word(self) -> None:
+        """Be content with an acknowledgement, where nothing can be read back; but nothing is proven by it."""
+        if self._put and self._put.outcome.verdict is Verdict.ACKNOWLEDGED:
+            self.confirmation = self._confirm(
+                PushAnswer.CONFIRMED, "by its word: it cannot be read back", is_held=True
+            )
+
     @property
     def _now(self) -> datetime:
         return self._courier.clock.now()
@@ -136,7 +153,7 @@ class Push:
         self, answer: PushAnswer, detail: str, *, is_held: bool = False, next_step: str | None = None
     ) -> Confirmation:
         peer = self._courier.peer
-        token = peer.agreement.present(self._change.token)
+        token = self._change.token
         risk = risk_of(token, is_held=is_held)
         until = cached_until(token, peer.profile, self._confirmed_at or self._proven_at)
         return Confirmation(

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from rfid_station.domain.agreement import Agreement
+from rfid_station.domain.contact import NEVER_MET, Contact
 from rfid_station.domain.feed import Lane, Parked, Standing
 from rfid_station.domain.service_level import NOTHING_OWED, Owed
 from rfid_station.sync.pace import Pace, PaceState, Timing
@@ -29,6 +30,10 @@ class LaneState(StrEnum):
     """The partner is back after long and wants to read by itself first; only urgent changes are sent."""
     UNAUTHORIZED = "unauthorized"
     """The partner does not accept our client token any more."""
+    HELD = "paused by hand"
+    """Somebody wants it left alone; nothing that takes rights away is owed."""
+    PULLS = "pulls by itself"
+    """Nothing is sent: its profile says that it reads our list."""
     NOT_IN_FORCE = "not in force"
     """The agreement does not cover today: nothing is sent."""
 
@@ -56,15 +61,22 @@ class LaneReport:
     """Requests made since the lane was started, whatever came of them."""
     proofs: int = 0
     last_success: datetime | None = None
-    """When the partner last acknowledged something, as far as this process knows."""
+    """When the partner last acknowledged something, as far as any process wrote down."""
     owed: Owed = NOTHING_OWED
     is_within_level: bool = True
     """Whether nothing is owed for longer than the service level allows."""
+    met: Contact = NEVER_MET
+    """How it was last met, by any process."""
 
     @property
     def is_settled(self) -> bool:
         """Whether the partner holds the newest state of every token."""
         return self.state is LaneState.IN_STEP
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing is to be sent: all is settled, or nobody wants more to be sent now."""
+        return self.state in (LaneState.IN_STEP, LaneState.NOT_IN_FORCE, LaneState.HELD, LaneState.PULLS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,34 +100,49 @@ def report(
     timing: Timing | None = None,
     waits_since: datetime | None = None,
     owed: Owed = NOTHING_OWED,
+    met: Contact = NEVER_MET,
 ) -> LaneReport:
     """Describe a lane from what is stored, and from the pace and traffic of a running one.
 
     :param waits_since: when a partner came back that is to read by itself first
+    :param met: how it was last met by any process: without a running lane, that tells whether it is down
     """
     seen = traffic or Traffic()
-    state = _state(standing, agreement, now, pace)
+    state = _state(standing, agreement, now, pace, met)
     if waits_since and state in (LaneState.BEHIND, LaneState.PARKED) and standing.behind:
         state = LaneState.WAITING
+    if met.pause and not owed.urgent:
+        state = LaneState.HELD
     is_within = state is LaneState.NOT_IN_FORCE or owed.is_within_level(now)
     return LaneReport(
         partner=standing.partner,
         state=state,
-        detail=_detail(state, standing, agreement, pace, waits_since),
+        detail=_detail(state, standing, agreement, pace, waits_since, met),
         head=standing.head,
         cursor=standing.cursors.get(Lane.BULK, 0),
         behind=standing.behind,
         parked=standing.parked,
-        alarms=(*_alarms(state, standing, pace, timing or Timing()), *_late(standing, owed, is_within)),
+        alarms=(*_alarms(state, standing, pace, timing or Timing(), met), *_late(standing, owed, is_within)),
         last_error=seen.last_error,
         resumes_at=_resumes_at(state, standing, seen),
         puts=seen.puts,
         proofs=seen.proofs,
-        last_success=seen.last_success,
+        last_success=max(filter(None, (seen.last_success, met.last_success_at)), default=None),
         owed=owed,
         is_within_level=is_within,
+        met=met,
     )
 
+
+_GOES_ON = (
+    LaneState.IN_STEP,
+    LaneState.NOT_IN_FORCE,
+    LaneState.BEHIND,
+    LaneState.WAITING,
+    LaneState.HELD,
+    LaneState.PULLS,
+)
+"""No time is known at which the lane would go on."""
 
 _IN_THE_WAY = {
     PaceState.UNAUTHORIZED: LaneState.UNAUTHORIZED,
@@ -124,14 +151,16 @@ _IN_THE_WAY = {
 }
 
 
-def _state(standing: Standing, agreement: Agreement, now: datetime, pace: Pace | None) -> LaneState:
-    if not agreement.covers(now.date()):
-        return LaneState.NOT_IN_FORCE
+def _state(
+    standing: Standing, agreement: Agreement, now: datetime, pace: Pace | None, met: Contact
+) -> LaneState:
     if standing.is_settled:
-        return LaneState.IN_STEP
+        return LaneState.IN_STEP if agreement.covers(now.date()) else LaneState.NOT_IN_FORCE
     obstacle = pace.state(now) if pace else PaceState.OPEN
     if obstacle in _IN_THE_WAY:
         return _IN_THE_WAY[obstacle]
+    if pace is None and met.down_since and not met.is_back:
+        return LaneState.DOWN
     return LaneState.BEHIND if standing.behind else LaneState.PARKED
 
 
@@ -141,11 +170,17 @@ def _detail(
     agreement: Agreement,
     pace: Pace | None,
     waits_since: datetime | None,
+    met: Contact,
 ) -> str:
     owed = f"{_counted(standing.behind)} behind"
     if standing.parked:
         owed += f", {_counted(len(standing.parked))} parked"
     reason = pace.reason if pace else ""
+    if met.pause:
+        now = "in step" if standing.is_settled else owed
+        return f"{met.pause}; {now}; only what takes rights away is sent"
+    if state is LaneState.DOWN and not reason:
+        reason = f"down since {_at(met.down_since)}"
     match state:
         case LaneState.NOT_IN_FORCE:
             return f"the agreement is in force {_span(agreement)}; nothing is sent"
@@ -181,12 +216,15 @@ def _parked_in_words(row: Parked) -> str:
     return f"token {row.token_id} {what}: {row.error}"
 
 
-def _alarms(state: LaneState, standing: Standing, pace: Pace | None, timing: Timing) -> tuple[str, ...]:
+def _alarms(
+    state: LaneState, standing: Standing, pace: Pace | None, timing: Timing, met: Contact
+) -> tuple[str, ...]:
     found = []
     if state is LaneState.UNAUTHORIZED:
         found.append(f"{standing.partner} does not accept our client token: connect it again")
-    if state is LaneState.DOWN and pace:
-        found.append(f"{standing.partner} is down: {pace.reason}")
+    if state is LaneState.DOWN:
+        reason = pace.reason if pace and pace.reason else f"since {_at(met.down_since)}"
+        found.append(f"{standing.partner} is down: {reason}")
     found += [
         f"{_parked_in_words(row)} ({row.attempts} attempts)"
         for row in standing.parked
@@ -210,6 +248,6 @@ def _at(moment: datetime | None) -> str:
 
 
 def _resumes_at(state: LaneState, standing: Standing, seen: Traffic) -> datetime | None:
-    if state in (LaneState.IN_STEP, LaneState.NOT_IN_FORCE, LaneState.BEHIND, LaneState.WAITING):
+    if state in _GOES_ON:
         return None
     return seen.resumes_at or min((row.due_at for row in standing.parked), default=None)

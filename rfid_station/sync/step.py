@@ -65,3 +65,5 @@ class Attempt:
     token: Token
     is_retry: bool
     """Whether this revision was parked before."""
+    setback: int = 0
+    """Which failure of the partner was the last one when it began."""

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
@@ -48,6 +48,14 @@ class Turns:
         finally:
             if is_ours:
                 turn.release()
+
+    def is_wanted(self, partner: str) -> bool:
+        """Whether somebody waits for the turn of a partner."""
+        gate = self._lock(partner, "gate")
+        is_free = gate.acquire(timeout=0.0)
+        if is_free:
+            gate.release()
+        return not is_free
 
     def _lock(self, partner: str, name: str) -> _Lock:
         with self._guard:
@@ -95,14 +103,19 @@ class _FileLock:
         os.close(self._file)
 
     def _open(self) -> int:
+        with suppress(OSError):
+            return self._open_in_folder()
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            return self._open_in_folder()
         except OSError as trouble:
             raise StoreError(
                 f"{self._path} cannot be opened: {trouble.strerror}",
                 hint=f"let the account of the station write into {self._path.parent}",
             ) from trouble
+
+    def _open_in_folder(self) -> int:
+        return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def _try(self) -> bool:
         try:

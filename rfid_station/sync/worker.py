@@ -42,6 +42,11 @@ class Worker:
         for post in self._posts:
             post.thread = in_thread(f"sync {post.courier.name}", partial(self._serve, post))
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether every partner has its thread."""
+        return all(post.thread is not None and not post.thread.done() for post in self._posts)
+
     def wake(self) -> None:
         """Say that something changed. Returns at once."""
         with self._changed:
@@ -68,6 +73,13 @@ class Worker:
                 timeout=deadline_s,
             )
         self._raise_what_ended_a_thread()
+        return [post.courier.report() for post in self._posts]
+
+    def reports(self) -> list[LaneReport]:
+        """How every partner stands by now.
+
+        :raises StationError: the store failed
+        """
         return [post.courier.report() for post in self._posts]
 
     def stop(self, deadline_s: float = 2.0) -> None:

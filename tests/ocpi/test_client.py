@@ -14,8 +14,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
+from wire_double import WireDouble
 
 from rfid_station.domain.delivery import Verdict
 from rfid_station.domain.partner import Connection, Endpoint
@@ -27,9 +27,9 @@ from rfid_station.ocpi.client import (
     OcpiClient,
     TokensReceiver,
     check_url,
-    http_client,
     open_receiver,
 )
+from rfid_station.ocpi.http import HttpAnswer
 from rfid_station.ocpi.port import Registration, Us
 from rfid_station.simulator.cpo import CpoProfile, Encoding, Fault, FaultKind, VirtualCpo
 from rfid_station.simulator.cpo_http import HttpServer
@@ -108,10 +108,10 @@ FAULTS: list[tuple[Fault, Verdict, str, bool]] = [
     (Fault(K.GARBAGE, status=204, body=""), NO, "HTTP 204, without a body", False),
     (Fault(K.CUT), NO, 'HTTP 200, not JSON: {"status_code": 1000, "da', False),
     (Fault(K.HUGE), NO, "HTTP 200, and more than 1048576 bytes", False),
-    (Fault(K.ABORT), UNSURE, "disconnected", False),
+    (Fault(K.ABORT), UNSURE, "connection closed before message completed", False),
     (Fault(K.HANG), UNSURE, "no answer within 0.3 s", False),
     (Fault(K.APPLY_HANG), UNSURE, "no answer within 0.3 s", True),
-    (Fault(K.APPLY_ABORT), UNSURE, "peer closed connection", True),
+    (Fault(K.APPLY_ABORT), UNSURE, "end of file before message length reached", True),
     (Fault(K.APPLY_ERROR), DOWN, "HTTP 500", True),
     (Fault(K.FORGET), ACK, "HTTP 201, OCPI 1000: Success", False),
     (
@@ -299,15 +299,14 @@ def test_nobody_listening_is_unreachable_for_every_method(closed_url: str) -> No
 
 
 def test_a_host_without_an_address_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nobody(*_: object, **__: object) -> None:
-        raise socket.gaierror(-2, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", nobody)
-    with OcpiClient("client-token", timeout_s=5.0) as client:
-        outcome = client.call("PUT", "http://cpo.example/tokens", {}).outcome
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with OcpiClient("client-token", timeout_s=10.0) as client:
+        # An empty label: no resolver asks anybody for it.
+        outcome = client.call("PUT", "http://cpo..example/tokens", {}).outcome
 
     assert outcome.verdict is DOWN
-    assert outcome.detail == "http://cpo.example: [Errno -2] Name or service not known"
+    assert outcome.detail.startswith("http://cpo..example: failed to lookup address information")
 
 
 def test_a_partner_that_stopped_is_unreachable_and_back_again(
@@ -328,25 +327,11 @@ def test_a_partner_that_stopped_is_unreachable_and_back_again(
 # Headers
 
 
-def answered(status: int, content: bytes = b"", **headers: str) -> httpx2.Response:
-    return httpx2.Response(status, content=iter([content]), headers=headers)
+def answered(status: int, content: bytes = b"", **headers: str) -> HttpAnswer:
+    return HttpAnswer(status, {name.lower(): value for name, value in headers.items()}, content)
 
 
 SUCCESS = b'{"status_code": 1000}'
-
-
-def mock(handler: Any) -> httpx2.Client:
-    return httpx2.Client(transport=httpx2.MockTransport(handler))
-
-
-def recorded() -> tuple[list[httpx2.Request], httpx2.Client]:
-    requests: list[httpx2.Request] = []
-
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        requests.append(request)
-        return answered(200, SUCCESS)
-
-    return requests, mock(answer)
 
 
 @pytest.mark.parametrize(
@@ -359,67 +344,62 @@ def recorded() -> tuple[list[httpx2.Request], httpx2.Client]:
 def test_the_token_stands_in_the_header_as_the_partner_wants_it(
     encoding: HeaderEncoding, expected: str
 ) -> None:
-    requests, http = recorded()
+    wire = WireDouble()
 
-    OcpiClient("tok-1", encoding=encoding, http=http).call("GET", "https://cpo.example/")
+    OcpiClient("tok-1", encoding=encoding, http=wire).call("GET", "https://cpo.example/")
 
-    assert requests[0].headers["Authorization"] == expected
+    assert wire.requests[0].headers["Authorization"] == expected
     assert not b64decode(expected.split()[1] + "==").endswith(b"\n")
 
 
 def test_routing_headers_go_to_functional_modules_alone() -> None:
-    requests, http = recorded()
-    client = OcpiClient("client-token", Party("DE", "EXM"), Party("NL", "CPX"), http=http)
+    wire = WireDouble()
+    client = OcpiClient("client-token", Party("DE", "EXM"), Party("NL", "CPX"), http=wire)
 
     client.call("GET", "https://cpo.example/versions")
     client.call("PUT", "https://cpo.example/tokens", {"a": 1}, is_functional=True)
 
     plain, routed = (
-        {name: value for name, value in request.headers.items() if name.startswith("ocpi-")}
-        for request in requests
+        {name: value for name, value in request.headers.items() if name.startswith("OCPI-")}
+        for request in wire.requests
     )
     assert plain == {}
     assert routed == {
-        "ocpi-from-country-code": "DE",
-        "ocpi-from-party-id": "EXM",
-        "ocpi-to-country-code": "NL",
-        "ocpi-to-party-id": "CPX",
+        "OCPI-from-country-code": "DE",
+        "OCPI-from-party-id": "EXM",
+        "OCPI-to-country-code": "NL",
+        "OCPI-to-party-id": "CPX",
     }
-    assert requests[1].headers["content-type"] == "application/json"
-    assert requests[1].headers["accept-encoding"] == "identity"
-    assert "content-type" not in requests[0].headers
+    assert wire.requests[1].headers["Content-Type"] == "application/json"
+    assert wire.requests[1].headers["Accept-Encoding"] == "identity"
+    assert wire.requests[1].body == b'{"a":1}'
+    assert "Content-Type" not in wire.requests[0].headers
 
 
 def test_every_request_has_message_ids_of_its_own() -> None:
-    requests, http = recorded()
-    client = OcpiClient("client-token", http=http)
+    wire = WireDouble()
+    client = OcpiClient("client-token", http=wire)
 
     for _ in range(3):
         client.call("GET", "https://cpo.example/")
 
-    ids = [request.headers[name] for request in requests for name in ("x-request-id", "x-correlation-id")]
+    names = ("X-Request-ID", "X-Correlation-ID")
+    ids = [request.headers[name] for request in wire.requests for name in names]
     assert len(set(ids)) == 6
 
 
 @pytest.mark.parametrize("status", [307, 308])
 def test_a_redirect_on_the_same_host_keeps_method_body_and_token(status: int) -> None:
-    requests: list[httpx2.Request] = []
-
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        requests.append(request)
-        if len(requests) == 1:
-            return answered(status, Location="/tokens/")
-        return answered(200, SUCCESS)
-
-    client = OcpiClient("client-token", http=mock(answer))
+    wire = WireDouble(
+        lambda request: (
+            answered(200, SUCCESS) if request.url.endswith("/") else answered(status, Location="/tokens/")
+        )
+    )
+    client = OcpiClient("client-token", http=wire)
     assert client.call("POST", "https://cpo.example/tokens", {"a": 1}).is_acknowledged
 
-    first, second = requests
-    assert (second.method, second.url, second.content) == (
-        "POST",
-        "https://cpo.example/tokens/",
-        first.content,
-    )
+    first, second = wire.requests
+    assert (second.method, second.url, second.body) == ("POST", "https://cpo.example/tokens/", first.body)
     assert second.headers["Authorization"] == first.headers["Authorization"]
     assert second.headers["X-Correlation-ID"] == first.headers["X-Correlation-ID"]
     assert second.headers["X-Request-ID"] != first.headers["X-Request-ID"]
@@ -438,17 +418,13 @@ def test_a_redirect_on_the_same_host_keeps_method_body_and_token(status: int) ->
     ],
 )
 def test_a_redirect_to_anywhere_else_is_not_followed(location: str) -> None:
-    requests: list[httpx2.Request] = []
+    wire = WireDouble(lambda _request: answered(307, Location=location))
 
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        requests.append(request)
-        return answered(307, Location=location)
-
-    outcome = OcpiClient("client-token", http=mock(answer)).call("GET", "https://cpo.example/tokens").outcome
+    outcome = OcpiClient("client-token", http=wire).call("GET", "https://cpo.example/tokens").outcome
 
     assert outcome.verdict is DOWN
     assert f"redirects to {location}, which is not followed" in outcome.detail
-    assert len(requests) == 1
+    assert len(wire.requests) == 1
 
 
 def test_the_token_never_reaches_another_port(
@@ -477,7 +453,8 @@ def test_one_connection_serves_many_calls(
     for _ in range(5):
         assert receiver.put(token).verdict is ACK
 
-    assert len(opened) == 1
+    # The connection of the handshake may serve them all.
+    assert len(opened) <= 1
 
 
 def test_a_client_is_shared_between_threads(receiver: TokensReceiver, cpo: VirtualCpo, token: Token) -> None:
@@ -532,7 +509,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",),
         (HEAD + b"Content-Length: 50\r\n\r\n{", None),
         (HEAD[:20], None),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 200_000 + b"\r\n\r\n",),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1_000_000 + b"\r\n\r\n",),
     ],
     ids=["no HTTP", "short", "bad chunk", "stops in the body", "stops in the head", "endless head"],
 )
@@ -672,13 +649,11 @@ def test_a_url_that_no_token_may_be_sent_to_is_refused(url: str) -> None:
     assert refused.value.hint
 
 
-def test_an_http_client_from_outside_stays_open() -> None:
-    with http_client() as http:
-        with OcpiClient("client-token", http=http):
-            pass
-        assert not http.is_closed
-        client = OcpiClient("client-token")
-    client.close()
+def test_a_transport_from_outside_stays_open() -> None:
+    wire = WireDouble()
+    with OcpiClient("client-token", http=wire):
+        pass
+    assert not wire.is_closed
 
 
 # Secrets

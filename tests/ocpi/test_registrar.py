@@ -7,9 +7,10 @@ import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 
-import httpx2
 import pytest
 
 from rfid_station.domain.partner import Connection
@@ -85,14 +86,15 @@ class Host:
     registrar: Registrar
 
     def ask(self, method: str, url: str, token: str, body: object = None) -> tuple[int, dict[str, Any]]:
-        with httpx2.Client(timeout=20) as http:
-            answer = http.request(
-                method,
-                url,
-                headers={"Authorization": f"Token {b64encode(token.encode()).decode()}"},
-                json=body,
-            )
-        return answer.status_code, answer.json()
+        headers = {"Authorization": f"Token {b64encode(token.encode()).decode()}"}
+        place = urlsplit(url)
+        connection = HTTPConnection(place.netloc, timeout=20)
+        try:
+            connection.request(method, place.path, json.dumps(body) if body is not None else None, headers)
+            answer = connection.getresponse()
+            return answer.status, json.load(answer)
+        finally:
+            connection.close()
 
     def credentials_url(self, version: str) -> str:
         return self.us.versions_url.removesuffix("/versions") + f"/{version}/credentials"

@@ -17,6 +17,7 @@ from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Role
 from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.feed import Change, Lane, Parked
+from rfid_station.sync.fresh import Fresh
 from rfid_station.sync.lane import PartnerLane
 from rfid_station.sync.pace import Timing
 from rfid_station.sync.step import Attempt, Call, Commit, Deliver, Scan, Wait
@@ -71,6 +72,8 @@ class LaneMachine(RuleBasedStateMachine):
     """One partner, a window of three, a partner that obeys whatever arrives last."""
 
     lane_class: type[PartnerLane] = PartnerLane
+    fresh_class: type[Fresh] = Fresh
+    window = 3
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,17 +82,21 @@ class LaneMachine(RuleBasedStateMachine):
         self.holds: dict[int, int] = {}
         self.requests: list[Attempt] = []
         self.deliveries: list[Deliver] = []
-        self.scans: list[tuple[Scan, list[Change]]] = []
+        self.scans: list[tuple[Scan, list[Change], float]] = []
+        self.fresh = self.fresh_class()
         self.ghosts: list[Ghost] = []
         self.lane = self.new_lane()
 
     # What mutants replace
 
     def new_lane(self) -> PartnerLane:
-        return self.lane_class(self.feed.standing(CPO), TIMING, window=3, draw=lambda: 0.5)
+        return self.lane_class(self.feed.standing(CPO), TIMING, window=self.window, draw=lambda: 0.5)
 
     def read_again(self, token_id: int) -> Change | None:
-        return self.feed.newest(token_id)
+        return self.fresh.read(token_id, self.now_s, self.newest)
+
+    def newest(self, token_id: int) -> Change | None:
+        return self.feed.newest(CPO, token_id)
 
     def store(self, commit: Commit) -> None:
         self.feed.advance(CPO, commit.lane, commit.cursor, commit.park, commit.unpark, commit.after)
@@ -118,7 +125,9 @@ class LaneMachine(RuleBasedStateMachine):
 
     def carry_out(self, step: Scan | Deliver | Commit) -> None:
         if isinstance(step, Scan):
-            self.lane.scanned(step, self.feed.changes_after(step.after, step.lane, step.limit))
+            self.end_reading(
+                step, list(self.feed.changes_after(CPO, step.after, step.lane, step.limit)), self.now_s
+            )
         elif isinstance(step, Deliver):
             self.begin(step)
         else:
@@ -135,12 +144,37 @@ class LaneMachine(RuleBasedStateMachine):
         """The answer of the store comes when the feed has moved on."""
         scan = self.lane.next_scan()
         if scan:
-            self.scans.append((scan, list(self.feed.changes_after(scan.after, scan.lane, scan.limit))))
+            changes = list(self.feed.changes_after(CPO, scan.after, scan.lane, scan.limit))
+            self.scans.append((scan, changes, self.now_s))
 
     @precondition(lambda self: self.scans)
     @rule()
     def end_a_slow_reading(self) -> None:
-        self.lane.scanned(*self.scans.pop(0))
+        self.end_reading(*self.scans.pop(0))
+
+    def end_reading(self, scan: Scan, changes: list[Change], read_s: float) -> None:
+        self.fresh.note(changes, read_s)
+        self.lane.scanned(scan, changes)
+
+    @property
+    def now_s(self) -> float:
+        return (self.now - START).total_seconds()
+
+    @rule(token_id=TOKENS, fault=st.sampled_from(FAULTS))
+    def a_page_comes_late(self, token_id: int, fault: Fault) -> None:
+        """It was read before a change that is sent meanwhile."""
+        self.change(token_id, urgent=False)
+        self.lane.wake()
+        self.read_the_feed_slowly()
+        deliver = self.lane.claim(token_id)
+        if deliver is None:
+            return
+        self.change(token_id, urgent=False)
+        self.begin(deliver, Call.PUT)
+        self.end(self.requests.pop(), fault)
+        while self.scans:
+            self.end_a_slow_reading()
+        self.start(3)
 
     @precondition(lambda self: self.requests)
     @rule(which=st.integers(0, 9), fault=st.sampled_from(FAULTS), steps=st.integers(0, 3))
@@ -255,6 +289,7 @@ class LaneMachine(RuleBasedStateMachine):
         if commit:
             self.carry_out(commit)
         ours, self.lane = self.lane, self.new_lane()
+        our_readings, self.fresh = self.fresh, self.fresh_class()
         if token_id in self.feed.tokens:
             while scan := self.lane.next_scan():
                 self.carry_out(scan)
@@ -265,7 +300,9 @@ class LaneMachine(RuleBasedStateMachine):
                 self.end(self.requests.pop(), how_it_ends)
             while commit := self.lane.pending_commit():
                 self.carry_out(commit)
-        self.lane = ours
+        self.lane, self.fresh = ours, our_readings
+        # Whoever takes the turn back has read nothing in it.
+        self.fresh.forget()
 
     # The world
 
@@ -291,7 +328,7 @@ class LaneMachine(RuleBasedStateMachine):
             if one.revision >= self.holds.get(one.token_id, 0):
                 self.holds[one.token_id] = one.revision
         self.requests, self.scans = [], []
-        self.lane = self.new_lane()
+        self.lane, self.fresh = self.new_lane(), self.fresh_class()
 
     @staticmethod
     def is_to_verify(row: Parked | None) -> bool:
@@ -314,6 +351,11 @@ class LaneMachine(RuleBasedStateMachine):
     def one_request_per_token(self) -> None:
         tokens = [attempt.token_id for attempt in self.requests]
         assert len(tokens) == len(set(tokens)), f"two requests at once for one token: {tokens}"
+
+    @invariant()
+    def no_more_at_once_than_the_partner_wants(self) -> None:
+        count = len(self.requests)
+        assert count <= self.window + 1, f"{count} requests under way, and {self.window} and one allowed"
 
     # In the end everything is well
 

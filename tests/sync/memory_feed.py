@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -13,7 +13,7 @@ from rfid_station.domain.actor import Actor
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.contract_id import own_contract_id
 from rfid_station.domain.feed import Change, Lane, Parked, Standing
-from rfid_station.domain.partner_profile import STANDARD, PartnerProfile
+from rfid_station.domain.partner_profile import PartnerProfile
 from rfid_station.domain.service_level import Owed
 from rfid_station.domain.token import Party, Token, Whitelist
 from rfid_station.domain.uid import parse_uid
@@ -21,6 +21,8 @@ from rfid_station.sync.port import Peer, TokenReceiver
 
 START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 ALWAYS_IN_FORCE = Agreement()
+ONE_AT_A_TIME = PartnerProfile(max_in_flight=1)
+"""So that whatever happens does so in one order."""
 
 
 @cache
@@ -60,6 +62,8 @@ class MemoryFeed:
         self.proofs: list[tuple[str, int, int, bool, str]] = []
         self.head = 0
         self.calls: Counter[str] = Counter()
+        self.views: dict[str, Callable[[Change], Change | None]] = {}
+        """How a partner sees a change, where it does not see it as it is."""
         self._lock = threading.Lock()
 
     # The desk's side
@@ -91,23 +95,31 @@ class MemoryFeed:
         with self._lock:
             self.calls["standing"] += 1
             row = self.partners[partner]
-            behind = sum(change.revision > row.cursors[Lane.BULK] for change in self.tokens.values())
+            behind = sum(change.revision > row.cursors[Lane.BULK] for change in self._seen(partner))
             return Standing(partner, dict(row.cursors), self.head, tuple(row.parked.values()), behind)
 
-    def changes_after(self, revision: int, lane: Lane, limit: int) -> Sequence[Change]:
+    def enforce(self, partner: str) -> None:
+        """Every partner of these tests gets everything."""
+
+    def changes_after(self, partner: str, revision: int, lane: Lane, limit: int) -> Sequence[Change]:
         with self._lock:
             self.calls["changes_after"] += 1
             found = [
                 change
-                for change in self.tokens.values()
+                for change in self._seen(partner)
                 if change.revision > revision and (change.is_urgent or lane is Lane.BULK)
             ]
             return sorted(found, key=lambda change: change.revision)[:limit]
 
-    def newest(self, token_id: int) -> Change | None:
+    def newest(self, partner: str, token_id: int) -> Change | None:
         with self._lock:
             self.calls["newest"] += 1
-            return self.tokens.get(token_id)
+            return next((change for change in self._seen(partner, token_id)), None)
+
+    def _seen(self, partner: str, token_id: int | None = None) -> Iterator[Change]:
+        view = self.views.get(partner, lambda change: change)
+        chosen = self.tokens.values() if token_id is None else [self.tokens.get(token_id)]
+        return filter(None, (view(change) for change in chosen if change))
 
     def advance(
         self,
@@ -132,7 +144,7 @@ class MemoryFeed:
             self.partners[partner].cursors = {Lane.BULK: 0, Lane.URGENT: 0}
             return len(self.tokens)
 
-    def renew(self, token_id: int) -> None:
+    def renew(self, partner: str, token_id: int) -> None:
         old = self.tokens[token_id]
         self.change(token_id, valid=old.token.valid, urgent=old.is_urgent)
 
@@ -159,6 +171,6 @@ def peer(
     name: str,
     receiver: TokenReceiver,
     agreement: Agreement = ALWAYS_IN_FORCE,
-    profile: PartnerProfile = STANDARD,
+    profile: PartnerProfile = ONE_AT_A_TIME,
 ) -> Peer:
     return Peer(name, receiver, agreement, profile)

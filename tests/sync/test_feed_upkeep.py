@@ -39,7 +39,7 @@ def station(tmp_path: Path) -> Iterator[Station]:
 
 
 def stamp(station: Station, token_id: int) -> datetime:
-    change = station.store.feed.newest(token_id)
+    change = station.store.feed.newest(CPO, token_id)
     assert change
     return change.token.last_updated
 
@@ -98,16 +98,16 @@ def test_a_cursor_that_was_set_back_meanwhile_stays_there(station: Station) -> N
 
 def test_a_renewed_token_is_later_and_otherwise_the_same(station: Station) -> None:
     feed = station.store.feed
-    before = feed.newest(2)
+    before = feed.newest(CPO, 2)
     assert before
-    feed.renew(2)
-    after = feed.newest(2)
+    feed.renew(CPO, 2)
+    after = feed.newest(CPO, 2)
     assert after
     assert after.revision == 5
     assert after.token.last_updated >= before.token.last_updated + timedelta(seconds=1)
     assert (after.token.valid, after.is_urgent) == (False, True)
     with pytest.raises(WrongCall):
-        feed.renew(99)
+        feed.renew(CPO, 99)
 
 
 def test_the_last_proof_of_a_partner(station: Station) -> None:

@@ -14,12 +14,21 @@ from lane_machine import CPO, LaneMachine
 from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.feed import Change, Lane, Parked, Standing
 from rfid_station.sync.backlog import Backlog
+from rfid_station.sync.fresh import Fresh
 from rfid_station.sync.lane import PartnerLane
 from rfid_station.sync.step import Attempt, Commit, Deliver, Scan
 
+
+class OneAtATime(LaneMachine):
+    """The same world with a partner that wants one request at a time."""
+
+    window = 1
+
+
 TestLane = LaneMachine.TestCase
-TestLane.settings = settings(
-    max_examples=120,
+TestNarrowLane = OneAtATime.TestCase
+TestLane.settings = TestNarrowLane.settings = settings(
+    max_examples=80,
     stateful_step_count=30,
     deadline=None,
     # Making a failing example small can take minutes, and thirty steps can be read as they are.
@@ -100,6 +109,43 @@ class NeverRetries(PartnerLane):
         return row if row and row.must_verify else None
 
 
+class TooManyAtOnce(PartnerLane):
+    """As many requests at once as there are tokens."""
+
+    def _rebuild(self, standing: Standing) -> None:
+        super()._rebuild(standing)
+        self._window = 99
+
+
+class IgnoresTheWindow(LaneMachine):
+    """A partner that wants one request at a time gets more."""
+
+    lane_class = TooManyAtOnce
+    window = 1
+
+
+class _KeepsReadings(Fresh):
+    def forget(self) -> None:
+        pass
+
+
+class ReadBeforeTheTurn(LaneMachine):
+    """Against R4: what was read before others had the turn is sent after them."""
+
+    fresh_class = _KeepsReadings
+
+
+class _SendsWhatCameLate(Fresh):
+    def _is_outdated(self, change: Change) -> bool:
+        return False
+
+
+class ReadBeforeWhatWasSent(LaneMachine):
+    """Against R4: a page that comes late brings back what was overtaken from here."""
+
+    fresh_class = _SendsWhatCameLate
+
+
 class _Judge(LaneMachine):
     """The world for a wrong core, without the check that would see the fault itself and not its harm."""
 
@@ -116,7 +162,7 @@ class StaleSend(LaneMachine):
 
     def carry_out(self, step: Scan | Deliver | Commit) -> None:
         if isinstance(step, Scan):
-            changes = self.feed.changes_after(step.after, step.lane, step.limit)
+            changes = self.feed.changes_after(CPO, step.after, step.lane, step.limit)
             self.seen |= {change.token_id: change for change in changes}
         super().carry_out(step)
 
@@ -146,7 +192,14 @@ WRONG_CORES = [
     GivesUpOnProof,
     NeverRetries,
 ]
-WRONG_WORLDS = [StaleSend, ParksLater, *map(world_of, WRONG_CORES)]
+WRONG_WORLDS = [
+    StaleSend,
+    IgnoresTheWindow,
+    ReadBeforeTheTurn,
+    ReadBeforeWhatWasSent,
+    ParksLater,
+    *map(world_of, WRONG_CORES),
+]
 
 
 @pytest.mark.parametrize("wrong", WRONG_WORLDS, ids=lambda wrong: wrong.__name__)
@@ -162,5 +215,5 @@ def test_every_seeded_bug_is_found(wrong: type[LaneMachine]) -> None:
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
-    with pytest.raises(AssertionError, match=r"overtook|is passed|should hold|not settled"):
+    with pytest.raises(AssertionError, match=r"overtook|is passed|should hold|not settled|under way"):
         run_state_machine_as_test(wrong, settings=hunt)

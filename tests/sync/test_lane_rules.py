@@ -45,9 +45,9 @@ def in_flight(feed: MemoryFeed, lane: PartnerLane) -> list[Attempt]:
     attempts = []
     while not isinstance(step := lane.next_step(START), Wait):
         if isinstance(step, Scan):
-            lane.scanned(step, feed.changes_after(step.after, step.lane, step.limit))
+            lane.scanned(step, feed.changes_after(CPO, step.after, step.lane, step.limit))
         elif isinstance(step, Deliver):
-            attempt = lane.begin(step, feed.newest(step.token_id), START)
+            attempt = lane.begin(step, feed.newest(CPO, step.token_id), START)
             if attempt:
                 attempts.append(attempt)
         else:

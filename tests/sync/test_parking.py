@@ -10,7 +10,6 @@ import pytest
 from cpo_double import DOWN, GARBAGE, LOST, REFUSED, UNAUTHORIZED, CpoDouble, FakeClock, Fault, first, numbers
 from memory_feed import MemoryFeed, peer
 
-from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.feed import Lane, Parked
 from rfid_station.domain.token import Token
@@ -337,19 +336,6 @@ def test_a_newer_state_is_sent_and_not_compared_with_what_was_sent_before() -> N
     assert desk.run(deadline_s=MINUTE).is_settled
     assert [token.valid for token in desk.cpo.puts] == [True, False]
     assert [proven for _, _, _, proven, _ in desk.feed.proofs] == [True]
-
-
-def test_an_agreement_that_ends_meanwhile_leaves_nothing_to_wait_for() -> None:
-    desk = Desk(REFUSED)
-    agreement = Agreement(until=desk.clock.now().date())
-    replicator = Replicator(desk.feed, [peer(CPO, desk.cpo, agreement)], desk.clock, draw=lambda: 0.5)
-    (courier,) = replicator.couriers()
-    courier.drain(math.inf, is_patient=False)
-    assert courier.resumes_in_s() == MINUTE / 2
-    desk.clock.passed_s += DAY
-    courier.drain(math.inf, is_patient=False)
-    assert courier.resumes_in_s() is None
-    assert len(desk.cpo.puts) == 1
 
 
 def test_a_token_that_is_gone_from_the_store_blocks_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -118,6 +119,7 @@ def test_a_partner_sees_the_token_as_its_agreement_presents_it() -> None:
     feed, cpo = MemoryFeed(CPO), CpoDouble()
     feed.issue(1)
     agreement = Agreement(whitelist=Whitelist.NEVER)
+    feed.views[CPO] = lambda change: replace(change, token=agreement.present(change.token))
     Replicator(feed, [peer(CPO, cpo, agreement)], FakeClock()).run_until_settled(60)
     assert cpo.puts[0].whitelist is Whitelist.NEVER
     assert feed.tokens[1].token.whitelist is Whitelist.ALLOWED
@@ -137,11 +139,12 @@ def test_without_an_agreement_in_force_nothing_is_sent_and_it_says_so(
 ) -> None:
     feed, cpo = MemoryFeed(CPO), CpoDouble()
     feed.issue(2)
+    feed.views[CPO] = lambda _: None
     replicator = Replicator(feed, [peer(CPO, cpo, agreement)], FakeClock())
     (report,) = replicator.run_until_settled(60)
     assert report.state is LaneState.NOT_IN_FORCE
     assert report.detail == f"the agreement is in force {span}; nothing is sent"
-    assert (len(cpo.puts), report.behind, report.is_settled) == (0, 2, False)
+    assert (len(cpo.puts), report.behind, report.is_settled) == (0, 0, False)
     assert replicator.push_now(1, 5) == []
     assert not cpo.puts
 

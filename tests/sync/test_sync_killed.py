@@ -118,7 +118,7 @@ def test_a_sync_killed_at_any_moment_loses_nothing() -> None:
 
 def test_a_block_killed_at_any_moment_stays_owed_or_is_there() -> None:
     def block(courier: Courier) -> None:
-        change = courier.store.newest(3)
+        change = courier.newest(3)
         assert change
         Push(courier, change).run(courier.clock.elapsed_s() + 5)
 

@@ -208,7 +208,7 @@ def test_a_store_that_fails_for_a_while_stops_nothing() -> None:
 
 def test_a_fault_in_our_own_code_is_not_swallowed() -> None:
     class Broken(MemoryFeed):
-        def newest(self, token_id: int) -> Change | None:
+        def newest(self, partner: str, token_id: int) -> Change | None:
             raise ZeroDivisionError
 
     feed = Broken(CPO)

@@ -1,0 +1,208 @@
+"""HTTP to partners and hubs, behind one method: the only place that knows the library.
+
+Its own error classes are not to be gone by: a connection that closed after the request was sent is a
+`ConnectError` there, and a partner that does not answer a `ConnectTimeoutError`. What tells is the chain of
+causes, in which hyper names the phase; and where that says nothing, something may have been sent.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import lru_cache
+from typing import Protocol
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from pyreqwest.client import SyncClient, SyncClientBuilder
+from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
+
+LARGEST_ANSWER = 1 << 20
+"""Bytes of an answer that are read at most."""
+_IDLE_S = 4.0
+"""Idle connections are given up a little before the 5 s after which common servers close them."""
+_READ_AHEAD = 1 << 16
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_NOT_CONNECTED = "client error (Connect)"
+_REFUSES_US = re.compile(r"received fatal alert: (\w*Certificate\w*|UnknownCA|AccessDenied|HandshakeFailure)")
+"""The alerts of TLS about who we are (RFC 8446, 6.2); in TLS 1.3 they come in place of the answer."""
+_MOST_CLIENTS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request, ready to the last byte."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """An answer that came whole."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    """Names in lower case."""
+    content: bytes | None = field(repr=False)
+    """None where it is larger than `LARGEST_ANSWER`."""
+
+
+class NoAnswer(Exception):
+    """No whole answer came. `was_sent` is False only if the request certainly never left us.
+
+    With `refuses_us` TLS ended over our certificate: whatever was sent, nobody has read it.
+    """
+
+    def __init__(self, words: str, *, was_sent: bool = True, refuses_us: bool = False) -> None:
+        super().__init__(words)
+        self.words = words
+        self.was_sent = was_sent
+        self.refuses_us = refuses_us
+
+
+class UnusableIdentity(Exception):
+    """A certificate and its key with which TLS cannot be spoken."""
+
+
+class Transport(Protocol):
+    """Makes requests. May be shared between threads."""
+
+    def exchange(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
+        """One request and its whole answer, both within the time. Redirects are answers.
+
+        :raises NoAnswer: none came, or it broke off
+        """
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
+class Origin:
+    """The transport that sends: TLS verified by the system's trust, kept connections, no cookies.
+
+    Partners elsewhere are reached by the proxy that the environment names; this machine never is.
+
+    :param identity: our client certificate with its chain, and its private key in clear, as PEM
+    :param roots: certificates to be trusted as well, as PEM
+    :raises UnusableIdentity: TLS cannot be spoken with it
+    """
+
+    def __init__(self, identity: bytes = b"", roots: bytes = b"") -> None:
+        self._identity = identity
+        self._roots = roots
+        if identity:
+            self._client(past_any_proxy=False)
+
+    def exchange(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
+        """One request and its whole answer, both within the time. Redirects are answers.
+
+        :raises NoAnswer: none came, or it broke off
+        """
+        if threading.current_thread() is threading.main_thread():
+            # The library does not look at signals while it waits: Ctrl-C would wait with it.
+            return _beside(self, request, timeout_s)
+        try:
+            return self._send(request, timeout_s)
+        except PyreqwestError as trouble:
+            raise _explained(trouble, timeout_s) from None
+
+    def _send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
+        client = self._client(past_any_proxy=urlsplit(request.url).hostname in _LOOPBACK)
+        building = client.request(request.method, request.url).headers(request.headers)
+        building = building.timeout(timedelta(seconds=timeout_s)).streamed_read_buffer_limit(_READ_AHEAD)
+        if request.body is not None:
+            building = building.body_bytes(request.body)
+        with building.build_streamed() as answer:
+            content = bytearray()
+            while part := answer.body_reader.read(_READ_AHEAD):
+                content += part
+                if len(content) > LARGEST_ANSWER:
+                    return HttpAnswer(answer.status, _lower(answer.headers), None)
+            return HttpAnswer(answer.status, _lower(answer.headers), bytes(content))
+
+    def close(self) -> None:
+        """Do nothing: the connections are everybody's, and are given up when they were idle for a while."""
+
+    def _client(self, *, past_any_proxy: bool) -> SyncClient:
+        return _client(self._identity, self._roots, past_any_proxy=past_any_proxy)
+
+
+@lru_cache(_MOST_CLIENTS)
+def _client(identity: bytes, roots: bytes, *, past_any_proxy: bool) -> SyncClient:
+    """Made once for each certificate that we show: reading whom we trust takes longer than a dozen calls."""
+    plain = SyncClientBuilder().gzip(False).brotli(False).zstd(False).deflate(False)
+    plain = plain.follow_redirects(False).referer(False).pool_idle_timeout(timedelta(seconds=_IDLE_S))
+    if roots:
+        plain = plain.add_root_certificate_pem(roots)
+    if past_any_proxy:
+        plain = plain.no_proxy()
+    try:
+        return (plain.identity_pem(identity) if identity else plain).build()
+    except (ValueError, PyreqwestError) as trouble:
+        if not identity:
+            raise
+        raise UnusableIdentity(_causes(trouble)[-1]) from None
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _beside(origin: Origin, request: HttpRequest, timeout_s: float) -> HttpAnswer:
+    future: Future[HttpAnswer] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(origin.exchange(request, timeout_s))
+        except BaseException as trouble:  # noqa: BLE001 - raised in the thread that waits
+            future.set_exception(trouble)
+
+    threading.Thread(target=run, name="http", daemon=True).start()
+    return future.result()
+
+
+def _explained(trouble: PyreqwestError, timeout_s: float) -> NoAnswer:
+    causes = _causes(trouble)
+    was_sent = _NOT_CONNECTED not in causes
+    if isinstance(trouble, RequestTimeoutError):
+        return NoAnswer(f"no answer within {timeout_s:g} s", was_sent=was_sent)
+    refuses_us = any(_REFUSES_US.fullmatch(cause) for cause in causes)
+    return NoAnswer(causes[-1], was_sent=was_sent and not refuses_us, refuses_us=refuses_us)
+
+
+def _causes(trouble: Exception) -> list[str]:
+    """What happened in words, the cause of all last. Never empty."""
+    details = getattr(trouble, "details", None) or {}
+    return [cause["message"] for cause in details.get("causes") or ()] or [str(trouble.args[0])]
+
+
+def split_url(url: str) -> SplitResult:
+    """The parts of a URL.
+
+    :raises ValueError: it is none
+    """
+    parts = urlsplit(url)
+    _ = parts.port
+    return parts
+
+
+def followed(url: str, location: str) -> str | None:
+    """Where a redirect leads, if that is the same scheme, host and port."""
+    try:
+        target = urljoin(url, location)
+        here, there = split_url(url), split_url(target)
+    except ValueError:
+        return None
+    is_same = _place(here) == _place(there) and "@" not in there.netloc
+    return target if is_same else None
+
+
+def _place(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
