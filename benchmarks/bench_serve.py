@@ -1,7 +1,10 @@
-"""Authorize and the token list, beside the endpoint one would write first, in the same run.
+"""Authorize and the token list, beside the endpoint one would write first and py-ocpi, in the same run.
 
-Both are processes of their own with one uvicorn worker on the same tokens in SQLite. CPU is what the server's
-process used for a request, which other programs disturb less than the rate.
+Each is a process of its own with one uvicorn worker on the same tokens in SQLite. They are asked in turns of
+a second, and what is printed is the median of the turns: whatever else this machine does disturbs all of
+them. CPU is what the server's process used for a request, which is disturbed less than the rate.
+
+py-ocpi needs an environment of its own, since it pins an old FastAPI: `BENCH_PY_OCPI` names its Python.
 """
 
 from __future__ import annotations
@@ -15,19 +18,31 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+import uvloop
 
 from rfid_station.desk.station import actor_at_keyboard, create_station, open_station
 from rfid_station.domain.agreement import Agreement
+from rfid_station.domain.card import CardState, Reason
 from rfid_station.domain.partner import Connection
 from rfid_station.store.partners import server_token_hash
 
 TOKENS = int(os.environ.get("BENCH_TOKENS", "100000"))
 TOKEN = "server-token-of-the-bench"
-SECONDS = 4.0
+SECONDS = 1.0
+TURNS = 3
+LEAST = 10
+PAGES = 15
+CLEAR, BASE64 = TOKEN, b64encode(TOKEN.encode()).decode()
+PY_OCPI = os.environ.get("BENCH_PY_OCPI", ".venv-py-ocpi/bin/python")
+ROW = "{:42}{:>9}{:>9}{:>9}{:>9}"
 
 
 def free_port() -> int:
@@ -89,6 +104,61 @@ def make_naive(path: Path) -> None:
         db.execute("CREATE UNIQUE INDEX naive_uid ON naive_token (uid)")
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that runs, and how it is asked for the same things."""
+
+    name: str
+    pid: int
+    port: int
+    path: str
+    token: str
+
+    def asks(self) -> list[bytes]:
+        return [self._request("POST", f"/{uid_of(n)}/authorize") for n in range(1, TOKENS, 37)]
+
+    def pages(self, first: int = 0) -> list[bytes]:
+        offsets = range(first, min(TOKENS, first + PAGES * 1000), 1000)
+        return [self._request("GET", f"{self._list}?offset={offset}&limit=1000") for offset in offsets]
+
+    @property
+    def _list(self) -> str:
+        return "/" if self.name == "py-ocpi" else ""
+
+    def _request(self, method: str, rest: str) -> bytes:
+        """With the message ids that OCPI asks for."""
+        lines = [
+            f"{method} {self.path}{rest} HTTP/1.1",
+            "Host: a",
+            f"Authorization: Token {self.token}",
+            "X-Request-ID: 2b9a3f2e-6f0c-4f5e-9d4e-7f3f5a1f0c11",
+            "X-Correlation-ID: 0f8f7a55-0f4e-4b0e-8d1c-0c6a0f3e9b22",
+            *(["Content-Length: 0"] if method == "POST" else []),
+        ]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Requests a second, p50 and p99 in milliseconds, CPU microseconds a request."""
+
+    rate: float
+    p50: float
+    p99: float
+    cpu: float
+
+    @classmethod
+    def of(cls, took_s: list[float], seconds: float, cpu_s: float) -> Measured:
+        cuts = statistics.quantiles(took_s, n=100)
+        each = cpu_s / len(took_s) * 1e6
+        return cls(len(took_s) / seconds, cuts[49] * 1000, cuts[98] * 1000, each)
+
+    @classmethod
+    def median(cls, turns: list[Measured]) -> Measured:
+        middle = {name: statistics.median(getattr(one, name) for one in turns) for name in cls.__slots__}
+        return cls(**middle)
+
+
 @contextmanager
 def process(command: list[str], port: int) -> Iterator[int]:
     started = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
@@ -115,119 +185,190 @@ def cpu_s(pid: int) -> float:
     return (int(spent[11]) + int(spent[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> int:
-    """Send a request, read the whole answer; its status."""
-    writer.write(request)
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    length = int(re.search(rb"content-length: (\d+)", head)[1])  # type: ignore[index]
-    await reader.readexactly(length)
-    return int(head[9:12])
+class Client(asyncio.Protocol):
+    """Asks one thing after the other on one connection, and leaves the machine to the servers."""
+
+    def __init__(self, requests: list[bytes], took: list[float], until_s: float, times: int) -> None:
+        self._requests = requests
+        self._took = took
+        self._until_s = until_s
+        self._left = times
+        self._turn = 0
+        self._received = b""
+        self._length = 0
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._ask()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_exception(SystemExit("the server hung up"))
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if not self._length:
+            head, found, _ = self._received.partition(b"\r\n\r\n")
+            if not found:
+                return
+            if head[9:12] != b"200":
+                raise SystemExit(f"the server answered {head!r}")
+            length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+            self._length = len(head) + 4 + int(length[1])  # type: ignore[index]
+        if len(self._received) >= self._length:
+            self._took.append(time.perf_counter() - self._began_s)
+            self._received, self._length = b"", 0
+            self._ask()
+
+    def _ask(self) -> None:
+        is_late = time.perf_counter() > self._until_s and len(self._took) >= LEAST
+        if not self._left or is_late:
+            self.done.set_result(None)
+            self._transport.close()
+            return
+        self._left -= 1
+        self._began_s = time.perf_counter()
+        self._transport.write(self._requests[self._turn % len(self._requests)])  # type: ignore[attr-defined]
+        self._turn += 1
 
 
-async def load(port: int, requests: list[bytes], clients: int, seconds: float) -> list[float]:
+async def load(port: int, requests: list[bytes], clients: int, times: int = 1 << 40) -> list[float]:
     """What each request took, in seconds, from so many clients that ask one after the other."""
     took: list[float] = []
-    until_s = time.perf_counter() + seconds
-
-    async def client(number: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        turn = number
-        while time.perf_counter() < until_s:
-            began_s = time.perf_counter()
-            status = await ask(reader, writer, requests[turn % len(requests)])
-            took.append(time.perf_counter() - began_s)
-            if status != 200:
-                raise SystemExit(f"the server answered {status}")
-            turn += clients
-        writer.close()
-
-    await asyncio.gather(*map(client, range(clients)))
+    until_s = time.perf_counter() + (SECONDS if times > len(requests) else 600)
+    asking = []
+    for number in range(clients):
+        order = requests[number * 7 :] + requests[: number * 7]
+        _, client = await asyncio.get_running_loop().create_connection(
+            lambda order=order: Client(order, took, until_s, times),  # type: ignore[misc]
+            "127.0.0.1",
+            port,
+        )
+        asking.append(client.done)
+    await asyncio.gather(*asking)
     return took
 
 
-def request(method: str, path: str) -> bytes:
-    head = f"{method} {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Token {TOKEN}\r\n"
-    return f"{head}Content-Length: 0\r\n\r\n".encode() if method == "POST" else f"{head}\r\n".encode()
+def measure(server: Server, requests: list[bytes], clients: int, times: int = 1 << 40) -> Measured:
+    before, began_s = cpu_s(server.pid), time.perf_counter()
+    took = uvloop.run(load(server.port, requests, clients, times))
+    return Measured.of(took, time.perf_counter() - began_s, cpu_s(server.pid) - before)
 
 
-def measure(pid: int, port: int, requests: list[bytes], clients: int) -> tuple[float, float, float, float]:
-    """Requests a second, p50 and p99 in milliseconds, CPU microseconds a request."""
-    before = cpu_s(pid)
-    took = asyncio.run(load(port, requests, clients, SECONDS))
-    spent = cpu_s(pid) - before
-    cuts = statistics.quantiles(took, n=100)
-    return len(took) / SECONDS, cuts[49] * 1000, cuts[98] * 1000, spent / len(took) * 1e6
+def in_turns(servers: list[Server], what: str, clients: int) -> None:
+    """The same load for each, in turns; prints a line for each, and how they compare to the first."""
+    turns: dict[str, list[Measured]] = {one.name: [] for one in servers}
+    asked = {one.name: one.asks() if what == "authorize" else one.pages() for one in servers}
+    for one in servers:
+        measure(one, asked[one.name][:PAGES], 1, PAGES)  # each page once, as whoever comes back finds it
+    for turn in range(TURNS + 1):
+        for one in servers:
+            measured = measure(one, asked[one.name], clients)
+            if turn:  # the first one warms up
+                turns[one.name].append(measured)
+    medians = {name: Measured.median(measured) for name, measured in turns.items()}
+    ours = medians["ours"]
+    for name, measured in medians.items():
+        line(f"{what}, {clients} at once, {name}", measured)
+    for name, theirs in medians.items():
+        if name != "ours":
+            rate, cpu = ours.rate / theirs.rate, theirs.cpu / ours.cpu
+            print(f"{'':6}ours beside {name}: {rate:.1f} x the requests a second, {cpu:.1f} x less CPU")
 
 
-def once(pid: int, port: int, requests: list[bytes]) -> tuple[float, float, float, float]:
-    """The same for requests that are each made once."""
-    before, began_s, took = cpu_s(pid), time.perf_counter(), []
-
-    async def one_after_the_other() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for each in requests:
-            began_s = time.perf_counter()
-            await ask(reader, writer, each)
-            took.append(time.perf_counter() - began_s)
-        writer.close()
-
-    asyncio.run(one_after_the_other())
-    cuts = statistics.quantiles(took, n=100)
-    rate = len(took) / (time.perf_counter() - began_s)
-    return rate, cuts[49] * 1000, cuts[98] * 1000, (cpu_s(pid) - before) / len(took) * 1e6
-
-
-def while_crawled(pid: int, port: int, asks: list[bytes], pages: list[bytes]) -> float:
-    """The p99 of authorizing in milliseconds while somebody reads the list."""
+def while_crawled(server: Server) -> float:
+    """The p99 of authorizing in milliseconds, 2 clients, while somebody reads the list."""
 
     async def both() -> list[float]:
-        took, _ = await asyncio.gather(load(port, asks, 2, SECONDS), load(port, pages, 1, SECONDS))
+        took, _ = await asyncio.gather(
+            load(server.port, server.asks(), 2), load(server.port, server.pages(), 1)
+        )
         return took
 
-    return statistics.quantiles(asyncio.run(both()), n=100)[98] * 1000
+    turns = [statistics.quantiles(uvloop.run(both()), n=100)[98] * 1000 for _ in range(TURNS)]
+    return statistics.median(turns)
+
+
+def crawl_while_written(folder: Path, server: Server) -> str:
+    """Read the whole list along its links while cards are blocked by another process."""
+    written, ended = 0, threading.Event()
+
+    def write() -> None:
+        nonlocal written
+        clerk = actor_at_keyboard("bench")
+        with open_station(folder, clerk) as station:
+            cards = station.store.cards
+            while not ended.is_set():
+                cards.move(1 + written * 7919 % TOKENS, CardState.BLOCKED, Reason.LOST, clerk, station.token)
+                written += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    found: list[bytes] = []
+    path: str | None = f"{server.path}?limit=500"
+    with (
+        socket.create_connection(("127.0.0.1", server.port)) as connection,
+        connection.makefile("rb") as answers,
+    ):
+        while path:
+            connection.sendall(
+                f"GET {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Token {TOKEN}\r\n\r\n".encode()
+            )
+            head = b"".join(iter(answers.readline, b"\r\n"))
+            length = int(re.search(rb"content-length: (\d+)", head)[1])  # type: ignore[index]
+            found += re.findall(rb'"uid":"([0-9A-F]+)"', answers.read(length))
+            link = re.search(rb"link: <http://[^/]+(/[^>]+)>", head)
+            path = link[1].decode() if link else None
+    ended.set()
+    writer.join()
+    missed, twice = TOKENS - len(set(found)), len(found) - len(set(found))
+    told = f"{len(found)} tokens in pages of 500 while {written} changes were written"
+    return f"{told}: missed {missed}, twice {twice}"
 
 
 def main() -> None:
     """Print a line for each server and load, and the ratios."""
-    with tempfile.TemporaryDirectory() as name:
-        folder, port, naive_port = Path(name), free_port(), free_port()
-        make_station(folder / "station", port)
+    with tempfile.TemporaryDirectory() as name, ExitStack() as running:
+        folder, here = Path(name), Path(__file__).parent
+        ports = [free_port() for _ in range(3)]
+        make_station(folder / "station", ports[0])
         make_naive(folder / "naive.db")
-        ours = [sys.executable, "-m", "rfid_station", "--station", str(folder / "station"), "serve"]
-        ours += ["--no-sync", "--no-access-log"]
-        naive = [sys.executable, str(Path(__file__).with_name("naive_endpoint.py"))]
-        naive += [str(folder / "naive.db"), str(naive_port)]
-        with process(ours, port) as pid, process(naive, naive_port) as naive_pid:
-            report(pid, port, naive_pid, naive_port)
+        options = ["--station", str(folder / "station"), "serve", "--no-sync", "--no-access-log"]
+        wanted = [
+            ("ours", [sys.executable, "-m", "rfid_station", *options], "/ocpi/2.2.1/tokens", BASE64),
+            ("naive", [sys.executable, str(here / "naive_endpoint.py")], "/tokens", CLEAR),
+            ("py-ocpi", [PY_OCPI, str(here / "py_ocpi_endpoint.py")], "/ocpi/emsp/2.2.1/tokens", BASE64),
+        ]
+        servers = []
+        for (what, command, path, token), port in zip(wanted, ports, strict=True):
+            if not Path(command[0]).exists():
+                print(f"{what} is left out: there is no {command[0]}")
+                continue
+            given = command if what == "ours" else [*command, str(folder / "naive.db"), str(port)]
+            servers.append(Server(what, running.enter_context(process(given, port)), port, path, token))
+        report(servers, folder / "station")
 
 
-def report(pid: int, port: int, naive_pid: int, naive_port: int) -> None:
-    numbers = range(1, TOKENS, 37)
-    asks = [request("POST", f"/ocpi/2.2.1/tokens/{uid_of(n)}/authorize") for n in numbers]
-    naive_asks = [request("POST", f"/tokens/{uid_of(n)}/authorize") for n in numbers]
-    offsets = range(0, min(TOKENS, 15_000), 1000)
-    pages = [request("GET", f"/ocpi/2.2.1/tokens?offset={offset}&limit=1000") for offset in offsets]
-    naive_pages = [request("GET", f"/tokens?offset={offset}&limit=1000") for offset in offsets]
-    first = once(pid, port, pages)
-    print(f"{TOKENS} tokens; p50 and p99 in ms, CPU in us a request")
-    print(f"{'':34}{'req/s':>9}{'p50':>9}{'p99':>9}{'CPU':>9}")
-    _line("list 1000, as first read, ours", first)
-    for what, mine, theirs, clients in (
-        ("authorize, 1 client", asks, naive_asks, 1),
-        ("authorize, 16 clients", asks, naive_asks, 16),
-        ("list 1000, read before, 4 clients", pages, naive_pages, 4),
-    ):
-        us, them = measure(pid, port, mine, clients), measure(naive_pid, naive_port, theirs, clients)
-        _line(f"{what}, ours", us)
-        _line(f"{what}, naive", them)
-        print(f"{'':34}ratio: {us[0] / them[0]:.1f} in requests a second, {them[3] / us[3]:.1f} in CPU")
-    print(f"authorize, 2 clients, while the list is read: p99 {while_crawled(pid, port, asks, pages):.2f} ms")
-    naive_p99 = while_crawled(naive_pid, naive_port, naive_asks, naive_pages)
-    print(f"naive, the same: p99 {naive_p99:.2f} ms")
+def report(servers: list[Server], folder: Path) -> None:
+    ours = servers[0]
+    print(f"{TOKENS} tokens; p50 and p99 in ms, CPU in us a request; medians of {TURNS} turns")
+    print(ROW.format("", "req/s", "p50", "p99", "CPU"))
+    line(
+        "list of 1000 as first read, 1 at once, ours", measure(ours, cold := ours.pages(40_000), 1, len(cold))
+    )
+    in_turns(servers, "authorize", 1)
+    in_turns(servers, "authorize", 16)
+    in_turns(servers, "list of 1000", 1)
+    in_turns(servers, "list of 1000", 4)
+    for one in servers:
+        print(f"authorize, 2 at once, while the list is read, {one.name}: p99 {while_crawled(one):.2f} ms")
+    print(crawl_while_written(folder, ours))
 
 
-def _line(what: str, measured: tuple[float, float, float, float]) -> None:
-    print(f"{what:34}{measured[0]:9.0f}{measured[1]:9.2f}{measured[2]:9.2f}{measured[3]:9.0f}")
+def line(what: str, measured: Measured) -> None:
+    given = (f"{measured.rate:.0f}", f"{measured.p50:.2f}", f"{measured.p99:.2f}", f"{measured.cpu:.0f}")
+    print(ROW.format(what, *given), flush=True)
 
 
 if __name__ == "__main__":

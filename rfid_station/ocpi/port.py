@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from rfid_station.domain.hub_client import HubClient
 from rfid_station.domain.partner import Connection
 from rfid_station.domain.partner_profile import STANDARD, PartnerProfile
 from rfid_station.domain.token import Party, Token
@@ -147,3 +148,16 @@ class TokenShelf(Protocol):
 
     def decide(self, partner: str, uid: str, type_: str) -> Decision | None:
         """Decide a real-time authorization and keep it for the record; None for an unknown token."""
+
+
+class HubClientBook(Protocol):
+    """What hubs told about the parties behind them; of two states of a party the newer one stays."""
+
+    def put(self, hub: str, client: HubClient) -> None:
+        """Keep what a hub tells, unless something newer is known.
+
+        :raises Conflict: it tells of more parties than there can be
+        """
+
+    def get(self, hub: str, party: Party) -> HubClient | None:
+        """What a hub told of one party; the newest, if it has several roles."""

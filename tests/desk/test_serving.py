@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
 import signal
 import socket
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from served_process import ServedProcess
 from stations import CLERK, LINES, issue_from
 
 from rfid_station.desk.partners import add_partner, connect_partner
@@ -62,50 +62,22 @@ def folder(folder: Path) -> Path:
     return folder
 
 
-class Process:
-    """The program as a user starts it."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.log = folder.parent / f"stderr-{time.monotonic_ns()}"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "rfid_station", "--station", str(folder), "serve", *options],
-                stderr=log,
-                stdout=log,
-                env={**os.environ, "NO_COLOR": "1"},
-            )
-
-    def said(self, words: str) -> bool:
-        if self.process.poll() is not None and words not in self.log.read_text():
-            raise AssertionError(self.log.read_text())
-        return words in self.log.read_text()
-
-    def requests(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
-
-    def end(self, by: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(by)
-        return self.process.wait(20)
-
-
-Start = Callable[..., Process]
+Start = Callable[..., ServedProcess]
 
 
 @pytest.fixture
 def start(folder: Path) -> Iterator[Start]:
-    started: list[Process] = []
+    started: list[ServedProcess] = []
 
-    def start(*options: str, ready: str = "answering partners") -> Process:
-        process = Process(folder, *options)
+    def start(*options: str, ready: str = "answering partners") -> ServedProcess:
+        process = ServedProcess(folder, *options)
         started.append(process)
         eventually(lambda: process.said(ready))
         return process
 
     yield start
     for one in started:
-        if one.process.poll() is None:
-            one.process.kill()
-            one.process.wait(10)
+        one.kill()
 
 
 @pytest.fixture
@@ -203,11 +175,11 @@ def test_a_request_that_is_under_way_is_answered_before_the_end(let_in: Station,
         head = "POST /ocpi/2.2.1/tokens/04AA/authorize HTTP/1.1\r\nHost: a\r\nContent-Length: 2"
         connection.sendall(f"{head}\r\nAuthorization: Token {SERVER_TOKEN}\r\n\r\n{{".encode())
         eventually(lambda: ask(let_in, "GET", "/healthz", None)[0] == 200)
-        process.process.send_signal(signal.SIGTERM)
+        process.send(signal.SIGTERM)
         eventually(lambda: process.said("ending"))
         connection.sendall(b"}")
         assert b" 404 " in connection.recv(4096)
-    assert process.process.wait(20) == 0
+    assert process.ended() == 0
 
 
 def test_a_kill_leaves_nothing_half(let_in: Station, start: Start) -> None:
@@ -218,8 +190,7 @@ def test_a_kill_leaves_nothing_half(let_in: Station, start: Start) -> None:
         for card in cards:
             _, told = ask(let_in, "POST", f"/ocpi/2.2.1/tokens/{card.uid.hex}/authorize")
             references.append(told["data"]["authorization_reference"])
-        process.process.kill()
-        process.process.wait(10)
+        process.kill()
 
     (kept,) = (let_in.folder / "authorizations").iterdir()
     assert [json.loads(line)["reference"] for line in kept.read_text().splitlines()] == references
@@ -230,12 +201,12 @@ def test_a_kill_leaves_nothing_half(let_in: Station, start: Start) -> None:
 def test_a_port_in_use_is_an_error_of_two_lines(folder: Path, station: Station, start: Start) -> None:
     start("--no-sync")
 
-    second = Process(folder, "--no-sync")
+    command = [sys.executable, "-m", "rfid_station", "--station", str(folder), "serve", "--no-sync"]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
-    assert second.process.wait(20) == 2
-    said = second.log.read_text()
-    assert said.startswith("error: cannot listen on 127.0.0.1 port")
-    assert "\nhint: " in said
+    assert second.returncode == 2
+    assert second.stderr.startswith("error: cannot listen on 127.0.0.1 port")
+    assert "\nhint: " in second.stderr
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rfid_station.domain.contract_id import own_contract_id
+from rfid_station.domain.hub_client import HubClient
 from rfid_station.domain.partner_profile import ContractStyle, LetterCase, PartnerProfile, UidOrder
 from rfid_station.domain.token import Party, Token, Whitelist
 from rfid_station.domain.uid import CardUid
+from rfid_station.errors import Conflict
 from rfid_station.ocpi.port import Allowed, Caller, Decision, TokenPage, Us
 from rfid_station.ocpi.server import Limits, create_app, listen, serve_in_thread
 from rfid_station.ocpi.words import words_for
@@ -105,6 +107,22 @@ class MemoryShelf:
             return None
         allowed = self.said.get(found.uid.hex, Allowed.ALLOWED)
         return Decision(allowed, found, "r" * 36, words_for(found, allowed))
+
+
+@dataclass
+class MemoryHubClients:
+    """What hubs told, kept in a dictionary; `most` is how many parties one may have."""
+
+    most: int = 1000
+    told: dict[tuple[str, Party], HubClient] = field(default_factory=dict)
+
+    def put(self, hub: str, client: HubClient) -> None:
+        if len(self.told) >= self.most and (hub, client.party) not in self.told:
+            raise Conflict(f"hub {hub} tells of more than {self.most} parties")
+        self.told[hub, client.party] = client
+
+    def get(self, hub: str, party: Party) -> HubClient | None:
+        return self.told.get((hub, party))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import re
@@ -19,11 +20,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from served import VERSIONS, Book, Client, MemoryShelf, served, token
+from served import VERSIONS, Book, Client, MemoryHubClients, MemoryShelf, served, token
 
 from rfid_station.errors import WrongCall
 from rfid_station.ocpi.port import Caller, CredentialsReply
-from rfid_station.ocpi.server import HubClients, Limits, Metrics, Tls, create_app, serve_in_thread
+from rfid_station.ocpi.server import Limits, Metrics, Tls, create_app, serve_in_thread
+from rfid_station.ocpi.server.guard import InOnePiece
 
 SMALL = Limits(body_bytes=200, head_bytes=2000, head_s=0.3, body_s=0.3, idle_s=1, connections=20)
 UID = token(1).uid.hex
@@ -53,7 +55,131 @@ def test_a_head_that_is_too_long_is_refused(small: Client) -> None:
 
     assert (answer.status, answer.code) == (431, 2000)
     assert small.get("/ocpi/versions?" + "q" * 2000).status == 431
-    assert b" 400 " in _sent(small.port, b"GET / HTTP/1.1\r\nX-Long: " + b"x" * 5000)
+    endless = _sent(small.port, b"GET / HTTP/1.1\r\nX-Long: " + b"x" * 5000)
+    assert b" 400 " in endless
+    assert json.loads(endless.partition(b"\r\n\r\n")[2])["status_code"] == 2000
+
+
+def test_a_head_of_many_headers_is_refused_before_its_end() -> None:
+    """In pieces, each of them short: what counts is all that has come."""
+    pieces = [b"GET / HTTP/1.1\r\n", *[b"X-A: " + b"x" * 93 + b"\r\n"] * 40]
+    assert sum(map(len, pieces)) == 4016  # and not a byte more, or closing would lose the answer
+    with (
+        served(Limits(head_bytes=2000)) as (client, _),
+        socket.create_connection(("127.0.0.1", client.port), timeout=10) as connection,
+    ):
+        for piece in pieces:
+            connection.sendall(piece)
+        assert b" 400 " in _until_closed(connection)
+
+
+@pytest.mark.parametrize(
+    ("known", "begun", "endless"),
+    [
+        (False, b"", b"64\r\n" + b"x" * 100 + b"\r\n"),  # answered by 401 before anybody reads it
+        (True, b"1;", b"x" * 100),
+        (True, b"0\r\n", b"X-Trailer: " + b"x" * 100 + b"\r\n"),
+    ],
+    ids=["body", "chunk extension", "trailer"],
+)
+def test_what_does_not_end_after_the_head_is_hung_up_on(known: bool, begun: bytes, endless: bytes) -> None:
+    """By the number of bytes: the time for a body would be up much later."""
+    limits = Limits(body_bytes=200, head_bytes=2000, body_s=60, head_s=60, idle_s=60)
+    with (
+        served(limits, shelf=MemoryShelf({"alpha": [token(1)]})) as (client, _),
+        socket.create_connection(("127.0.0.1", client.port), timeout=10) as connection,
+    ):
+        head = b"POST /ocpi/2.2.1/tokens/X/authorize HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+        head += b"Authorization: Token token-of-alpha\r\n" if known else b""
+        connection.sendall(head + b"\r\n" + begun)
+        with pytest.raises(OSError, match=r"[Bb]roken pipe|reset"):
+            _send_again_and_again(connection, endless)
+
+
+def _send_again_and_again(connection: socket.socket, piece: bytes) -> None:
+    for _ in range(100_000):
+        connection.sendall(piece)
+
+
+def test_an_offer_of_another_protocol_is_passed_over(small: Client) -> None:
+    """Some clients offer HTTP/2 with their first request; the connection serves on all the same."""
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    ask = b"POST /ocpi/2.2.1/tokens/%b/authorize HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n" % UID.encode()
+    ask += b"Authorization: Token token-of-alpha\r\n"
+    with socket.create_connection(("127.0.0.1", small.port), timeout=10) as connection:
+        for given in (offer, b""):
+            connection.sendall(ask + given + b"\r\n{}")
+            received = b""
+            while not received.endswith(b"}"):
+                received += connection.recv(65_536)
+            assert received.startswith(b"HTTP/1.1 200 ")
+
+
+class Wire:
+    """A transport that remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.is_closed = False
+
+    def write(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_an_answer_leaves_in_one_piece() -> None:
+    async def answer(*, and_hang_up: bool) -> Wire:
+        transport = InOnePiece(wire := Wire(), asyncio.get_running_loop())
+        transport.write(b"head")
+        transport.write(b"body")
+        if and_hang_up:
+            transport.close()
+            transport.write(b"too late")
+        await asyncio.sleep(0)
+        assert transport.is_closing() is and_hang_up
+        return wire
+
+    assert asyncio.run(answer(and_hang_up=False)).sent == [b"headbody"]
+    assert asyncio.run(answer(and_hang_up=True)).sent == [b"headbody"]
+
+
+def test_a_body_may_be_longer_than_a_head() -> None:
+    limits = Limits(body_bytes=9000, head_bytes=500)
+    with served(limits, shelf=MemoryShelf({"alpha": [token(1)]})) as (client, _):
+        head = f"POST /ocpi/2.2.1/tokens/{UID}/authorize HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+        head += "Authorization: Token token-of-alpha\r\nContent-Length: 9000\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", client.port), timeout=10) as connection:
+            for piece in (head.encode(), *[b" " * 3000] * 3):
+                connection.sendall(piece)
+                client.get("/ocpi/versions")  # by its answer, the piece was read as well
+            assert b" 200 " in _until_closed(connection)
+
+
+def test_requests_that_come_together_are_answered_in_their_order(small: Client) -> None:
+    ask = b"GET %b HTTP/1.1\r\nHost: a\r\nAuthorization: Token token-of-alpha\r\n%b\r\n"
+    last = ask % (b"/ocpi/2.2.1", b"Connection: close\r\n")
+
+    received = _sent(small.port, ask % (b"/ocpi/versions", b"") + last)
+
+    first, _, second = received[1:].partition(b"HTTP/1.1 ")
+    assert b'"version":"2.1.1"' in first
+    assert b'"endpoints"' in second
+
+
+def test_a_client_that_waits_for_100_gets_it(small: Client) -> None:
+    head = (
+        b"POST /ocpi/2.2.1/tokens/%b/authorize HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n" % UID.encode()
+    )
+    with socket.create_connection(("127.0.0.1", small.port), timeout=10) as connection:
+        connection.sendall(head + b"Authorization: Token token-of-alpha\r\nContent-Length: 2\r\n\r\n")
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(b"{}")
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET /ocpi/ver", b"GET / HTTP/1.1\r\nHost: a\r\nX-A: "])
@@ -115,13 +241,17 @@ def _sent(port: int, data: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         if data:
             connection.sendall(data)
-        received = b""
-        try:
-            while piece := connection.recv(65_536):
-                received += piece
-        except ConnectionResetError:
-            pass
-        return received
+        return _until_closed(connection)
+
+
+def _until_closed(connection: socket.socket) -> bytes:
+    received = b""
+    try:
+        while piece := connection.recv(65_536):
+            received += piece
+    except ConnectionResetError:
+        pass
+    return received
 
 
 class Desk:
@@ -213,7 +343,7 @@ INFO = {
 
 @pytest.fixture(scope="module")
 def hub() -> Iterator[Client]:
-    with served(hubs=HubClients()) as (client, _):
+    with served(hubs=MemoryHubClients()) as (client, _):
         yield client
 
 
@@ -248,6 +378,9 @@ def test_a_hub_tells_of_its_parties_and_reads_them_back(hub: Client, version: st
         {"party_id": "OTH"},
         {"country_code": "NLX"},
         {"role": 7},
+        {"role": ""},
+        {"role": "C" * 65},
+        {"last_updated": "0001-01-01T00:00:00+23:59"},
     ],
 )
 def test_what_is_no_client_info_is_2001(hub: Client, wrong: dict[str, Any]) -> None:
@@ -260,6 +393,38 @@ def test_what_is_no_client_info_is_2001(hub: Client, wrong: dict[str, Any]) -> N
     assert hub.call("PUT", "/ocpi/2.2.1/hubclientinfo/NL/CPX", b"{").status == 400
     for body in (b"[]", b"7", b"null"):
         assert hub.call("PUT", "/ocpi/2.2.1/hubclientinfo/NL/CPX", body).code == 2001
+
+
+@pytest.mark.parametrize(
+    ("told", "read_back"),
+    [
+        ("2026-01-15T09:30:00.1239Z", "2026-01-15T09:30:00.123Z"),
+        ("2026-01-15T09:30:00", "2026-01-15T09:30:00Z"),
+        ("2026-01-15t11:30:00+02:00", "2026-01-15T09:30:00Z"),
+    ],
+)
+def test_times_of_hubs_are_read_as_they_write_them(hub: Client, told: str, read_back: str) -> None:
+    url = "/ocpi/2.2.1/hubclientinfo/nl/xyz"
+    info = INFO | {"party_id": "xyz", "role": "emsp", "status": "planned", "last_updated": told}
+
+    assert hub.call("PUT", url, json.dumps(info).encode()).code == 1000
+
+    assert hub.get(url).data == INFO | {
+        "party_id": "XYZ",
+        "role": "EMSP",
+        "status": "PLANNED",
+        "last_updated": read_back,
+    }
+
+
+def test_a_hub_that_tells_of_too_many_is_told_so() -> None:
+    with served(hubs=MemoryHubClients(1)) as (client, _):
+        codes = []
+        for party in ("CPO", "CPX", "CPO"):
+            info = json.dumps(INFO | {"party_id": party}).encode()
+            codes.append(client.call("PUT", f"/ocpi/2.2.1/hubclientinfo/NL/{party}", info).code)
+
+    assert codes == [1000, 2000, 1000]
 
 
 def test_hub_client_info_is_nothing_of_2_1_1(hub: Client) -> None:

@@ -402,7 +402,7 @@ def test_the_log_has_neither_secrets_nor_whole_uids(client: Client) -> None:
     uid = MINE[6].uid.hex
     LOG.clear()
     client.call("POST", f"/ocpi/2.2.1/tokens/{uid}/authorize", b'{"location_id": "SECRET-PLACE"}')
-    client.get(f"/ocpi/2.2.1/tokens/{uid}?type=RFID&odd=SECRET-QUERY", X_Request_ID="r-\x7f1")
+    client.get(f"/ocpi/2.2.1/tokens/{uid}?type=RFID&odd=SECRET-QUERY", X_Request_ID="r-\xff1")
     client.get(f"/ocpi/2.2.1/tokens/{uid}/SECRET-PATH")
     client.as_("SECRET-TOKEN").get("/ocpi/2.2.1/tokens")
     client.get("/SECRET-PATH")

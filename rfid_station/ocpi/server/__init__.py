@@ -3,17 +3,16 @@
 What is listed in the details is served, and the other way round. Every answer is an OCPI envelope, errors
 included. Our paths follow from `Us.versions_url`, so a proxy in front of us must leave them as they are.
 
-    a request ─► listening ─► gate ─► tokens          what partners ask all day
-                                 └──► configuration   versions, credentials, HubClientInfo (FastAPI)
+    a request ─► guard ─► gate ─► tokens          what partners ask all day
+                             └──► configuration   versions, credentials, HubClientInfo (FastAPI)
 
 Sources: OCPI 2.1.1, 2.2.1 and 2.3.0 version_information_endpoint, credentials, mod_tokens (Sender Interface),
 mod_hub_client_info (Receiver Interface), transport_and_format.
 """
 
 from rfid_station.ocpi.server.app import create_app
-from rfid_station.ocpi.server.hub_clients import HubClients
 from rfid_station.ocpi.server.listening import Tls, listen, serve_in_thread
 from rfid_station.ocpi.server.record import Metrics
 from rfid_station.ocpi.server.request import Limits
 
-__all__ = ["HubClients", "Limits", "Metrics", "Tls", "create_app", "listen", "serve_in_thread"]
+__all__ = ["Limits", "Metrics", "Tls", "create_app", "listen", "serve_in_thread"]

@@ -6,18 +6,23 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from rfid_station.domain.partner import Endpoint
 from rfid_station.errors import WrongCall
-from rfid_station.ocpi.port import CredentialsDesk, CredentialsReply, PartnerBook, TokenShelf, Us
+from rfid_station.ocpi.port import (
+    CredentialsDesk,
+    CredentialsReply,
+    HubClientBook,
+    PartnerBook,
+    TokenShelf,
+    Us,
+)
 from rfid_station.ocpi.server.gate import Gate, Health
-from rfid_station.ocpi.server.hub_clients import HubClients, TooManyClientsError, read_client_info
+from rfid_station.ocpi.server.hub_clients import HubClientInfoReceiver
 from rfid_station.ocpi.server.record import Log, Metrics
 from rfid_station.ocpi.server.request import (
     CLIENT_ERROR,
@@ -26,14 +31,12 @@ from rfid_station.ocpi.server.request import (
     Limits,
     Reply,
     as_json,
-    done,
     not_allowed,
     refusal,
     success,
 )
 from rfid_station.ocpi.server.tokens import TokensSender, Writings
 from rfid_station.ocpi.wire.dialect import DIALECTS, Dialect
-from rfid_station.ocpi.wire.transport import complaints
 
 REGISTRATIONS = 8
 """How many partners may register at the same time; each takes as long as its own server does."""
@@ -47,7 +50,7 @@ def create_app(
     *,
     desk: CredentialsDesk | None = None,
     shelf: TokenShelf | None = None,
-    hubs: HubClients | None = None,
+    hubs: HubClientBook | None = None,
     limits: Limits | None = None,
     metrics: Metrics | None = None,
     log: Log | None = None,
@@ -98,7 +101,7 @@ def _base_of(us: Us) -> str:
 
 
 def _configuration(
-    us: Us, base: str, desk: CredentialsDesk | None, has_tokens: bool, hubs: HubClients | None
+    us: Us, base: str, desk: CredentialsDesk | None, has_tokens: bool, hubs: HubClientBook | None
 ) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.exception_handler(HTTPException)(_refuse)
@@ -114,7 +117,7 @@ def _configuration(
         _add(app, f"{url}/credentials", "credentials", methods, credentials.serve)
         if hubs and dialect.VERSION != "2.1.1":
             path = f"{url}/hubclientinfo/{{country_code}}/{{party_id}}"
-            _add(app, path, "hubclientinfo", ["GET", "PUT"], _HubClientInfo(hubs).serve)
+            _add(app, path, "hubclientinfo", ["GET", "PUT"], HubClientInfoReceiver(hubs).serve)
     return app
 
 
@@ -186,41 +189,6 @@ class _Credentials:
         return Reply(
             told.http_status, reply.body[:-1] + b',"data":' + as_json(told.data) + b"}", told.status_code
         )
-
-
-class _HubClientInfo:
-    """The HubClientInfo receiver (OCPI 2.2.1 mod_hub_client_info, Receiver Interface)."""
-
-    def __init__(self, hubs: HubClients) -> None:
-        self._hubs = hubs
-
-    async def serve(self, asked: Asked, request: Request) -> Reply:
-        """Take what a hub tells about a party, or tell it back."""
-        if asked.who.is_guest:
-            reply = refusal(401, CLIENT_ERROR, "register first")
-            return reply.having((b"www-authenticate", b"Token"))
-        country, party = request.path_params["country_code"], request.path_params["party_id"]
-        if asked.method == "GET":
-            found = self._hubs.get(asked.who.partner, country, party)
-            return success(as_json(found.model_dump())) if found else refusal(404, CLIENT_ERROR, "never told")
-        return self._put(asked, country, party)
-
-    def _put(self, asked: Asked, country: str, party: str) -> Reply:
-        try:
-            data: Any = json.loads(asked.body)
-        except (ValueError, RecursionError):
-            return refusal(400, INVALID_PARAMETERS, "the body is not JSON")
-        try:
-            info = read_client_info(data)
-        except ValidationError as invalid:
-            return refusal(200, INVALID_PARAMETERS, f"ClientInfo: {complaints(invalid)}")
-        if (info.country_code.upper(), info.party_id.upper()) != (country.upper(), party.upper()):
-            return refusal(200, INVALID_PARAMETERS, "the URL is one of another party")
-        try:
-            self._hubs.put(asked.who.partner, info)
-        except TooManyClientsError:
-            return refusal(200, CLIENT_ERROR, "you have told us of too many parties")
-        return done()
 
 
 async def _refuse(_: Request, refused: Exception) -> Response:

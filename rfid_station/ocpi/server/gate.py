@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import time
-import uuid
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +18,7 @@ from typing import Protocol, runtime_checkable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rfid_station.ocpi.fresh_id import fresh_id
 from rfid_station.ocpi.port import Caller, PartnerBook, Us
 from rfid_station.ocpi.server.record import Log, Metrics, access_line
 from rfid_station.ocpi.server.request import (
@@ -79,7 +79,9 @@ class Gate:
         log: Log | None,
         health: Health | None,
     ) -> None:
-        self._us = us
+        party = us.party
+        told = (party.country_code.encode(), party.party_id.encode())
+        self._from_us = tuple(zip(_FROM, told, strict=True))
         self._book = book
         self._recall = book.recall if isinstance(book, QuickBook) else None
         self._tokens = tokens
@@ -130,7 +132,9 @@ class Gate:
 
     def _check_head(self, scope: Scope) -> None:
         size = len(scope["raw_path"]) + len(scope["query_string"])
-        if size + sum(len(name) + len(value) for name, value in scope["headers"]) > self._limits.head_bytes:
+        for name, value in scope["headers"]:
+            size += len(name) + len(value)
+        if size > self._limits.head_bytes:
             most = self._limits.head_bytes
             raise Refused(refusal(431, CLIENT_ERROR, f"more than {most} bytes of headers").having(_CLOSE))
 
@@ -197,21 +201,20 @@ class Gate:
         told = {"status": "ok" if is_well else "failing", "checks": checks}
         return Reply(200 if is_well else 503, as_json(told))
 
-    def _routing(self, asked: Asked, sender: TokensSender) -> Iterator[Header]:
+    def _routing(self, asked: Asked, sender: TokensSender) -> tuple[Header, ...]:
         """Routing headers of an answer: from us, to whoever asked (OCPI 2.2.1, routing headers)."""
         if sender.version == "2.1.1":
-            return
-        told = [asked.headers.get(name, b"") for name in _FROM]
-        if not asked.who.profile.routing and not all(told):
-            return
-        party = self._us.party
-        yield from zip(_FROM, (party.country_code.encode(), party.party_id.encode()), strict=True)
-        if (len(told[0]), len(told[1])) == (2, 3):
-            yield from zip(_TO, told, strict=True)
+            return ()
+        country, party = (asked.headers.get(name, b"") for name in _FROM)
+        if not asked.who.profile.routing and not (country and party):
+            return ()
+        if (len(country), len(party)) != (2, 3):
+            return self._from_us
+        return (*self._from_us, (_TO[0], country), (_TO[1], party))
 
     async def _send(self, asked: Asked, reply: Reply, send: Send) -> None:
         """Send an answer; a caller's message ids come back, and those that are missing are made up."""
-        ids = [(name, asked.headers.get(name) or str(uuid.uuid4()).encode()) for name in MESSAGE_IDS]
+        ids = [(name, asked.headers.get(name) or fresh_id().encode()) for name in MESSAGE_IDS]
         length = (b"content-length", str(len(reply.body)).encode())
         headers = [*reply.headers, length, *ids]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})

@@ -5,27 +5,35 @@ Source: OCPI 2.2.1 mod_hub_client_info (Receiver Interface, ClientInfo); unchang
 
 from __future__ import annotations
 
-import threading
-from enum import StrEnum
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
-from pydantic import field_validator
+from fastapi import Request
+from pydantic import StringConstraints, ValidationError, field_validator
 
-from rfid_station.ocpi.wire.fields import CountryCode, PartyId
-from rfid_station.ocpi.wire.transport import WireModel, instant
+from rfid_station.domain.hub_client import ConnectionStatus, HubClient
+from rfid_station.domain.token import Party
+from rfid_station.errors import Conflict
+from rfid_station.ocpi.port import HubClientBook
+from rfid_station.ocpi.server.request import (
+    CLIENT_ERROR,
+    INVALID_PARAMETERS,
+    Asked,
+    Reply,
+    as_json,
+    done,
+    refusal,
+    success,
+)
+from rfid_station.ocpi.wire.fields import ASCII, CountryCode, PartyId
+from rfid_station.ocpi.wire.transport import WireModel, complaints
 
-MOST_CLIENTS = 10_000
-"""Of one hub."""
+MOST_CHARACTERS = 64
+"""In a role, and in a time: both are open, and neither needs more."""
 
-Key = tuple[str, str]
-
-
-class ConnectionStatus(StrEnum):
-    """What a party behind a hub is good for (mod_hub_client_info, ConnectionStatus)."""
-
-    CONNECTED = "CONNECTED"
-    OFFLINE = "OFFLINE"
-    PLANNED = "PLANNED"
-    SUSPENDED = "SUSPENDED"
+_Role = Annotated[str, StringConstraints(min_length=1, max_length=MOST_CHARACTERS, pattern=ASCII)]
 
 
 class ClientInfo(WireModel):
@@ -33,9 +41,9 @@ class ClientInfo(WireModel):
 
     party_id: PartyId
     country_code: CountryCode
-    role: str
+    role: _Role
     status: str
-    last_updated: str
+    last_updated: Annotated[str, StringConstraints(max_length=MOST_CHARACTERS)]
 
     @field_validator("status")
     @classmethod
@@ -45,54 +53,78 @@ class ClientInfo(WireModel):
     @field_validator("last_updated")
     @classmethod
     def _date_time(cls, last_updated: str) -> str:
-        if instant(last_updated) is None:
-            raise ValueError("is not a DateTime")
-        return last_updated
+        return _stamp_text(_stamp(last_updated))
 
 
-class TooManyClientsError(Exception):
-    """A hub tells of more parties than there can be."""
+class HubClientInfoReceiver:
+    """The HubClientInfo receiver. It waits for the book in a thread, and nobody else for it."""
+
+    def __init__(self, book: HubClientBook) -> None:
+        self._book = book
+
+    async def serve(self, asked: Asked, request: Request) -> Reply:
+        """Take what a hub tells about a party, or tell it back."""
+        if asked.who.is_guest:
+            reply = refusal(401, CLIENT_ERROR, "register first")
+            return reply.having((b"www-authenticate", b"Token"))
+        party = Party(request.path_params["country_code"].upper(), request.path_params["party_id"].upper())
+        if asked.method == "PUT":
+            return await self._put(asked, party)
+        found = await asyncio.to_thread(self._book.get, asked.who.partner, party)
+        return success(as_json(client_to_wire(found))) if found else refusal(404, CLIENT_ERROR, "never told")
+
+    async def _put(self, asked: Asked, party: Party) -> Reply:
+        try:
+            data: Any = json.loads(asked.body)
+        except (ValueError, RecursionError):
+            return refusal(400, INVALID_PARAMETERS, "the body is not JSON")
+        try:
+            told = client_from_wire(data)
+        except ValidationError as invalid:
+            return refusal(200, INVALID_PARAMETERS, f"ClientInfo: {complaints(invalid)}")
+        if told.party != party:
+            return refusal(200, INVALID_PARAMETERS, "the URL is one of another party")
+        try:
+            await asyncio.to_thread(self._book.put, asked.who.partner, told)
+        except Conflict:
+            return refusal(200, CLIENT_ERROR, "you have told us of too many parties")
+        return done()
 
 
-class HubClients:
-    """What each hub told, kept while the process lives: a hub tells it again when it is asked."""
-
-    def __init__(self) -> None:
-        self._told: dict[str, dict[Key, ClientInfo]] = {}
-        self._turn = threading.Lock()
-
-    def get(self, hub: str, country_code: str, party_id: str) -> ClientInfo | None:
-        """What a hub told about one party."""
-        with self._turn:
-            return self._told.get(hub, {}).get(_key(country_code, party_id))
-
-    def put(self, hub: str, info: ClientInfo) -> bool:
-        """Keep what a hub tells. Whether the party is new.
-
-        :raises TooManyClientsError: there is no more room
-        """
-        with self._turn:
-            told = self._told.setdefault(hub, {})
-            key = _key(info.country_code, info.party_id)
-            is_new = key not in told
-            if is_new and len(told) >= MOST_CLIENTS:
-                raise TooManyClientsError
-            told[key] = info
-            return is_new
-
-    def all(self, hub: str) -> list[ClientInfo]:
-        """Everything that a hub told, in order of its parties."""
-        with self._turn:
-            return [info for _, info in sorted(self._told.get(hub, {}).items())]
-
-
-def read_client_info(data: object) -> ClientInfo:
+def client_from_wire(data: object) -> HubClient:
     """Read a ClientInfo object.
 
     :raises ValidationError: it is none
     """
-    return ClientInfo.model_validate(data)
+    info = ClientInfo.model_validate(data)
+    party = Party(info.country_code.upper(), info.party_id.upper())
+    return HubClient(party, info.role.upper(), ConnectionStatus(info.status), _stamp(info.last_updated))
 
 
-def _key(country_code: str, party_id: str) -> Key:
-    return country_code.upper(), party_id.upper()
+def client_to_wire(client: HubClient) -> dict[str, object]:
+    """Write a ClientInfo object."""
+    return ClientInfo(
+        party_id=client.party.party_id,
+        country_code=client.party.country_code,
+        role=client.role,
+        status=client.status,
+        last_updated=_stamp_text(client.last_updated),
+    ).model_dump()
+
+
+def _stamp(text: str) -> datetime:
+    """A DateTime to the millisecond: two changes within a second have an order.
+
+    :raises ValueError: it is none
+    """
+    try:
+        read = datetime.fromisoformat(text.strip().upper())
+        at = (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("is not a DateTime") from None
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def _stamp_text(at: datetime) -> str:
+    fraction = "milliseconds" if at.microsecond else "seconds"
+    return at.replace(tzinfo=None).isoformat(timespec=fraction) + "Z"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 import threading
@@ -10,13 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from rfid_station.errors import StationError, WrongCall
+from rfid_station.ocpi.server.guard import guarded_by
 from rfid_station.ocpi.server.request import Limits
 
 START_WITHIN_S = 30.0
@@ -91,14 +89,13 @@ def _config(app: ASGIApp, limits: Limits, tls: Tls | None) -> uvicorn.Config:
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     config = uvicorn.Config(
         app,
-        http=_guarded_by(limits),
+        http=guarded_by(limits),
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
         lifespan="off",
         ws="none",
-        h11_max_incomplete_event_size=2 * limits.head_bytes,
         limit_concurrency=limits.connections,
         timeout_keep_alive=int(limits.idle_s),
         timeout_graceful_shutdown=int(STOP_WITHIN_S),
@@ -114,38 +111,6 @@ def _config(app: ASGIApp, limits: Limits, tls: Tls | None) -> uvicorn.Config:
             hint="give --tls-cert the certificate chain and --tls-key its private key, both as PEM",
         ) from None
     return config
-
-
-def _guarded_by(limits: Limits) -> type[asyncio.Protocol]:
-    class Guarded(H11Protocol):
-        """Hangs up on who does not get to the end of a request's head in time."""
-
-        _patience: asyncio.TimerHandle | None = None
-
-        def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - uvicorn's own signature
-            super().connection_made(transport)
-            self._wait_for_head()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._head_is_here()
-            super().connection_lost(exc)
-
-        def data_received(self, data: bytes) -> None:
-            if self._patience is None and (self.cycle is None or self.cycle.response_complete):
-                self._wait_for_head()
-            super().data_received(data)
-            if self.cycle is not None and not self.cycle.response_complete:
-                self._head_is_here()
-
-        def _wait_for_head(self) -> None:
-            self._patience = self.loop.call_later(limits.head_s, self.transport.close)
-
-        def _head_is_here(self) -> None:
-            if self._patience is not None:
-                self._patience.cancel()
-                self._patience = None
-
-    return Guarded
 
 
 class _Server(uvicorn.Server):

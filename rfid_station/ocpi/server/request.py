@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from rfid_station.ocpi.port import Caller
 from rfid_station.ocpi.wire.transport import SUCCESS, date_time
@@ -76,14 +78,15 @@ class Reply:
 
     def having(self, *headers: Header) -> Reply:
         """The same with more headers."""
+        if not headers:
+            return self
         return Reply(self.status, self.body, self.code, self.headers + headers)
 
 
 def success(data: bytes) -> Reply:
     """An answer with data that is JSON already."""
-    now = date_time(datetime.now(UTC)).encode()
-    body = b'{"data":%b,"status_code":1000,"status_message":"Success","timestamp":"%b"}' % (data, now)
-    return Reply(200, body, SUCCESS)
+    body = b'{"data":%b,"status_code":1000,"status_message":"Success","timestamp":"%b"}'
+    return Reply(200, body % (data, _second(int(time.time()))), SUCCESS)
 
 
 def done() -> Reply:
@@ -106,6 +109,12 @@ def not_allowed(*methods: str) -> Reply:
 def not_found() -> Reply:
     """HTTP 404: there is no such endpoint."""
     return refusal(404, CLIENT_ERROR, "there is nothing here")
+
+
+@lru_cache(maxsize=1)
+def _second(since_epoch: int) -> bytes:
+    """A second of the clock as a DateTime: thousands of answers share it."""
+    return date_time(datetime.fromtimestamp(since_epoch, UTC)).encode()
 
 
 _COMPACT = json.JSONEncoder(separators=(",", ":"))

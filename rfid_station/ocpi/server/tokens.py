@@ -148,7 +148,7 @@ class TokensSender:
 
     async def reply(self, asked: Asked, rest: str) -> Reply:
         """Answer a request for what lies behind our tokens URL, percent-encoded as it came."""
-        match [unquote(step) for step in rest.split("/") if step]:
+        match [unquote(step) if "%" in step else step for step in rest.split("/") if step]:
             case []:
                 asked.endpoint = "tokens.list"
                 return await self._list(asked) if asked.method == "GET" else not_allowed("GET")
@@ -175,10 +175,11 @@ class TokensSender:
         if after is not None:
             link = wish.next_link(self._url, wish.limit, after)
             headers.append((b"link", link.encode("ascii")))
-        left_out = sum(1 for one in written if not one)
+        left_out = written.count(b"")
         if left_out:
             asked.trouble = f"{left_out} tokens cannot be told to this partner in OCPI {self.version}"
-        return success(b"[" + b",".join(filter(None, written)) + b"]").having(*headers)
+            written = [one for one in written if one]
+        return success(b"[%b]" % b",".join(written)).having(*headers)
 
     async def _written(self, asked: Asked, wish: Wish) -> tuple[list[bytes], int, int | None]:
         """A page's tokens as JSON, how many there are in all, and where the next page goes on."""

@@ -17,6 +17,9 @@ from rfid_station.errors import WrongCall
 SUCCESS = 1000
 """OCPI 2.2.1 status_codes: generic success."""
 
+MOST_COMPLAINTS = 8
+"""About one object."""
+
 Url = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
 
@@ -78,9 +81,11 @@ def instant(text: object) -> datetime | None:
 
 
 def complaints(invalid: ValidationError) -> str:
-    """What does not fit, field by field, without the values."""
+    """What does not fit, field by field, without the values; the first few of many."""
     found = invalid.errors(include_input=False, include_url=False)
-    return "; ".join(f"{_place(error['loc'])}: {error['msg']}" for error in found)
+    told = "; ".join(f"{_place(error['loc'])}: {error['msg']}" for error in found[:MOST_COMPLAINTS])
+    more = len(found) - MOST_COMPLAINTS
+    return f"{told}; and {more} more" if more > 0 else told
 
 
 def _place(location: tuple[int | str, ...]) -> str:

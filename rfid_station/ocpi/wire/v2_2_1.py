@@ -7,7 +7,6 @@ Knows no HTTP. Another version is another module with the same functions (`wire.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 
 from pydantic import ValidationError
 
@@ -111,7 +110,7 @@ def token_to_wire(token: ToldToken, *, nulls: bool = False, version: str = VERSI
 
     :raises WrongCall: a field does not keep the limits of the specification
     """
-    fields = asdict(token)
+    fields = {name: getattr(token, name) for name in _TOLD}
     try:
         return written(Token, fields, nulls=nulls)
     except ValidationError as invalid:
