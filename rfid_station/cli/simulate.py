@@ -1,4 +1,4 @@
-"""`rfid-station simulate`: virtual cards on a virtual reader that knows three links, and a virtual CPO."""
+"""`rfid-station simulate`: cards on a virtual reader with three links, a virtual CPO, a virtual hub."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import shlex
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rfid_station.simulator.cpo import Fault, Logged, VirtualCpo
     from rfid_station.simulator.cpo_profile import CpoProfile
     from rfid_station.simulator.hand import Hand, Pile, VirtualReader
+    from rfid_station.simulator.hub import Pushed, VirtualHub
 
     Opening = Callable[[ExitStack, Callable[[], None]], tuple[VirtualReader, dict[str, Any]]]
 
@@ -221,6 +223,76 @@ def cpo(
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@app.command()
+def hub(
+    provider: Annotated[str, typer.Option(metavar="ID", help="Whom it has a contract with.")] = "NL-EXM",
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse to delete what is not there.")] = False,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND[:MEMBER=VALUE,...]", help="What goes wrong from the start; may be repeated."
+        ),
+    ] = None,
+    port: Annotated[int, typer.Option(help="Where to listen, on loopback; 0 takes a free one.")] = 0,
+    tls: Annotated[
+        Path | None,
+        typer.Option(
+            "--tls", metavar="FILE", help="Serve https, and know the caller by this certificate (PEM)."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Be a roaming hub that takes uploads by OICP 2.3, as Hubject does for offline providers."""
+    from rfid_station.simulator.hub import VirtualHub, usable
+
+    faults = [_fault_from(text, usable) for text in fault or []]
+    ends = {signal.SIGTERM, signal.SIGINT}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    try:
+        client = tls.read_text("utf-8") if tls else ""
+        with VirtualHub(
+            provider,
+            is_strict=strict,
+            port=port,
+            tls=client,
+            on_pushed=_say_pushed_json if as_json else _say_pushed,
+        ) as running:
+            for one in faults:
+                running.faults.add(one)
+            _introduce_hub(running, as_json)
+            signal.sigwait(ends)
+    except ssl.SSLError:
+        raise WrongCall(f"{tls} holds no certificate in PEM", hint="give the caller's certificate") from None
+    except (OSError, OverflowError, UnicodeDecodeError) as trouble:
+        raise WrongCall(f"the hub cannot begin: {trouble}", hint="give another --port, or 0") from None
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _introduce_hub(hub: VirtualHub, as_json: bool) -> None:
+    tries = [f"rfid-station partner add hub {hub.url} --profile hubject-oicp", "rfid-station sync run"]
+    if as_json:
+        facts = {"url": hub.url, "station_url": hub.station_url, "control_url": hub.control_url, "try": tries}
+        typer.echo(json.dumps({"event": "ready", **facts}))
+        return
+    talk("on the other side, type\n" + "\n".join(f"  {command}" for command in tries))
+    card = shlex.quote(json.dumps({"uid": "04E10CDA993C80"}))
+    talk(f"to hold a card to a charging station\n  curl -d {card} {hub.station_url}")
+    talk("here, Ctrl-C ends")
+
+
+def _say_pushed(pushed: Pushed) -> None:
+    about = ",".join(pushed.about) or "-"
+    answered = f"{pushed.http_status or '-'} {pushed.code or '-'}"
+    typer.echo(f"{pushed.action or '-'} {about} {answered} {pushed.fault}".rstrip())
+
+
+def _say_pushed_json(pushed: Pushed) -> None:
+    from dataclasses import asdict
+
+    typer.echo(json.dumps({"event": "pushed", **asdict(pushed)}))
+
+
 def _cpo_profile(name: str, versions: list[str]) -> CpoProfile:
     """The profile of a name, in all its versions or in some.
 
@@ -241,14 +313,18 @@ def _cpo_profile(name: str, versions: list[str]) -> CpoProfile:
 
 
 def _cpo_fault(text: str) -> Fault:
+    return _fault_from(text, lambda fault: fault)
+
+
+def _fault_from(text: str, check: Callable[[Fault], Fault]) -> Fault:
     """A fault as it is typed.
 
     :raises WrongCall: it is none
     """
-    from rfid_station.simulator.cpo import Fault, FaultKind
+    from rfid_station.simulator.cpo_faults import Fault, FaultKind
 
     try:
-        return Fault.from_text(text)
+        return check(Fault.from_text(text))
     except ValueError as trouble:
         kinds = ", ".join(kind.replace("_", "-") for kind in FaultKind)
         raise WrongCall(f"--fault {text}: {trouble}", hint=f"there are {kinds}") from None
