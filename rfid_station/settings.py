@@ -128,6 +128,14 @@ class OcpiSettings(_Table):
         return Party(self.country_code, self.party_id)
 
 
+class OicpSettings(_Table):
+    """`[oicp]`: by what a hub knows us. One provider has one certificate."""
+
+    tls_certificate: str = ""
+    """A PEM file with the client certificate and its chain, in the station's folder."""
+    tls_key: str = ""
+
+
 class ServeSettings(_Table):
     """`[serve]`: how partners are let in, beyond where."""
 
@@ -159,6 +167,7 @@ class Settings(BaseSettings):
     desk: DeskSettings = DeskSettings()
     keys: KeySettings = KeySettings()
     ocpi: OcpiSettings = OcpiSettings()
+    oicp: OicpSettings = OicpSettings()
     serve: ServeSettings = ServeSettings()
     print: PrintSettings = PrintSettings()
 

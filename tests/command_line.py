@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from typer import testing
 from typer.testing import CliRunner, Result
 
 from rfid_station.cli.app import app
+
+# The tree of commands takes ten times as long to build as to ask, and is the same each time.
+testing._get_command = cache(testing._get_command)
 
 RUNNER = CliRunner()
 

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rfid_station.cli.completion import card_numbers
+from rfid_station.cli.completion import card_numbers, group_names
 from rfid_station.cli.context import folder_of, the_station
 from rfid_station.cli.output import confirm, show_document, show_pairs, show_rows, shown, talk
 from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.errors import ExitCode, MoveNotAllowed
 
 if TYPE_CHECKING:
+    from rfid_station.desk.regrouping import Regrouped
+    from rfid_station.desk.station import Station
     from rfid_station.desk.stopping import Stopped
 
 
@@ -82,6 +84,14 @@ def issue(
     reader: ReaderUri = None,
     profile: ProfileName = None,
     count: Annotated[int | None, typer.Option(min=1, help="Stop after so many cards.")] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            "--group",
+            help="The cards' group, where the file names none. [default: the fleet's name]",
+            autocompletion=group_names,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tap one card and print what would be written to it.")
     ] = False,
@@ -100,7 +110,7 @@ def issue(
         if dry_run:
             tapping.show_plan(station, tapping.Place(reader, trace), profile, as_json=as_json)
         else:
-            issuing.issue(station, issuing.Wish(file, reader, profile, count, as_json, yes, trace))
+            issuing.issue(station, issuing.Wish(file, reader, profile, count, as_json, yes, trace, group))
 
 
 @app.command()
@@ -179,7 +189,12 @@ def show(ctx: typer.Context, number: Number, as_json: AsJson = False) -> None:
         show_document(row)
     else:
         partners = [
-            {**at_partner, "read_back": _read_back(at_partner["read_back"])} for at_partner in row["partners"]
+            {
+                "partner": at_partner["partner"],
+                "holds": at_partner["holds"],
+                "read_back": _read_back(at_partner["read_back"]),
+            }
+            for at_partner in row["partners"]
         ]
         told = row | {"partners": partners}
         show_pairs(
@@ -202,12 +217,16 @@ def list_(
     ctx: typer.Context,
     state: Annotated[CardState | None, typer.Option(help="Only cards in this state.")] = None,
     fleet: Annotated[str | None, typer.Option(help="Only cards of this fleet.")] = None,
+    group: Annotated[
+        str | None,
+        typer.Option("--group", help="Only cards in this group.", autocompletion=group_names),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List cards, the oldest first."""
     with the_station(ctx) as station:
-        cards = station.store.cards.listing(state=state, fleet=fleet, limit=limit)
+        cards = station.store.cards.listing(state=state, fleet=fleet, group=group, limit=limit)
     _show_cards(cards, as_json=as_json, empty="no card fits")
 
 
@@ -268,6 +287,58 @@ def spoil(
     typer.echo(f"{card.visual_number} is {card.state}")
 
 
+@app.command()
+def move(
+    ctx: typer.Context,
+    numbers: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NUMBER...", help="The cards, by any number of theirs.", autocompletion=card_numbers
+        ),
+    ],
+    group: Annotated[
+        str, typer.Option("--group", help="The group to put them into.", autocompletion=group_names)
+    ],
+    dry_run: DryRun = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a card.")] = False,
+) -> None:
+    """Put cards into another group, and say which partners gain and lose them by that."""
+    from rfid_station.desk.lookup import the_card
+    from rfid_station.desk.regrouping import regroup
+
+    with the_station(ctx) as station:
+        cards = list({card.id: card for card in (the_card(station, number) for number in numbers)}.values())
+        moved = regroup(station, cards, group, dry_run=dry_run)
+    if as_json:
+        show_rows([_regrouped_row(one) for one in moved], as_json=True, empty="")
+    else:
+        for one in moved:
+            typer.echo(_regrouped_in_words(one, dry_run=dry_run))
+    if dry_run:
+        talk("nothing was changed")
+    elif any(one.gained_by or one.lost_by for one in moved):
+        talk("next: `rfid-station sync run`, unless `serve` is running")
+
+
+def _regrouped_row(one: Regrouped) -> dict[str, Any]:
+    return {
+        "number": one.card.visual_number,
+        "was": one.before,
+        "group": one.group,
+        "gained_by": list(one.gained_by),
+        "lost_by": list(one.lost_by),
+    }
+
+
+def _regrouped_in_words(one: Regrouped, *, dry_run: bool) -> str:
+    if not one.is_moved:
+        return f"{one.card.visual_number} is in {one.group} already"
+    words = f"{one.card.visual_number} {'would go' if dry_run else 'goes'} from {one.before} to {one.group}"
+    gained = f"gained by {', '.join(one.gained_by)}" if one.gained_by else ""
+    lost = f"lost by {', '.join(one.lost_by)}" if one.lost_by else ""
+    return "; ".join(filter(None, (words, gained, lost)))
+
+
 @dataclass(frozen=True, slots=True)
 class _Handing:
     """How long to wait for partners, and what the one who asked is given."""
@@ -305,7 +376,7 @@ def _move_and_push(
             )
         if dry_run:
             check(station, card, to, reason)
-            partners = ", ".join(partner.name for partner in station.store.partners.all())
+            partners = ", ".join(_told_of(station, card))
             talk(f"{card.visual_number} would become {to}; it would be pushed to: {partners or 'nobody yet'}")
             return
         with watching(is_quiet=is_quiet) as watch:
@@ -317,7 +388,19 @@ def _move_and_push(
     result.check_confirmed()
 
 
+def _told_of(station: Station, card: Card) -> list[str]:
+    """The connected partners that hear of a card."""
+    token_id = station.store.feed.token_id_of(card.id)
+    return [
+        partner.name
+        for partner in station.store.partners.all()
+        if token_id and partner.connection and station.store.feed.newest(partner.name, token_id)
+    ]
+
+
 def _show_stop(result: Stopped, as_json: bool) -> None:
+    from rfid_station.desk.receipt import behind_row
+
     rows = [
         {
             "partner": one.partner,
@@ -330,6 +413,8 @@ def _show_stop(result: Stopped, as_json: bool) -> None:
             "proven_at": one.proven_at,
             "cached_until": one.cached_until,
             "is_hub": one.is_hub,
+            "behind_hub": behind_row(result.behind.get(one.partner)),
+            "due_at": result.due.get(one.partner),
         }
         for one in result.confirmations
     ]
@@ -339,10 +424,11 @@ def _show_stop(result: Stopped, as_json: bool) -> None:
     typer.echo(f"{result.card.visual_number} is {result.card.state}")
     for row in rows:
         typer.echo(f"{row['partner']}: {row['answer']} at {shown(row['at'])}, {row['may_accept']}")
-        for more in filter(None, (row["detail"], row["next"])):
+        due = None if row["answer"] == "confirmed" or not row["due_at"] else f"due by {shown(row['due_at'])}"
+        for more in filter(None, (row["detail"], row["next"], due)):
             typer.echo(f"  {more}")
     if not rows:
-        talk("no partner is connected, so nobody has to be told")
+        talk("no partner is connected that gets this card, so nobody has to be told")
 
 
 def _show_one(row: dict[str, Any], as_json: bool) -> None:
@@ -372,6 +458,7 @@ def _short_row(card: Card) -> dict[str, Any]:
         "uid": card.uid.masked,
         "driver": card.driver.name if card.driver else None,
         "fleet": card.driver.fleet if card.driver else None,
+        "group": card.group,
     }
 
 
@@ -385,6 +472,7 @@ def _row(card: Card) -> dict[str, Any]:
         "chip": card.chip,
         "driver": card.driver.name if card.driver else None,
         "fleet": card.driver.fleet if card.driver else None,
+        "group": card.group,
         "changed": card.changed_at,
     }
 

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from rfid_station.errors import StationError
 
+if TYPE_CHECKING:
+    from rfid_station.store.opening import Store
+
+
+def group_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Groups that cards are in and that begin with what was typed."""
+    return [
+        name for name in _found(ctx, lambda store: store.token_list.groups()) if name.startswith(incomplete)
+    ]
+
 
 def card_numbers(ctx: typer.Context, incomplete: str) -> list[str]:
     """Visual numbers that begin with what was typed."""
     wanted = incomplete.upper()
-    return [number for number in _names(ctx, of_cards=True) if number.startswith(wanted)]
+    found = _found(ctx, lambda store: [card.visual_number for card in store.cards.listing()])
+    return [number for number in found if number.startswith(wanted)]
 
 
 def partner_names(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of partners that begin with what was typed."""
-    return [name for name in _names(ctx, of_cards=False) if name.startswith(incomplete)]
+    found = _found(ctx, lambda store: [partner.name for partner in store.partners.all()])
+    return [name for name in found if name.startswith(incomplete)]
 
 
-def _names(ctx: typer.Context, *, of_cards: bool) -> list[str]:
+def _found(ctx: typer.Context, look: Callable[[Store], list[str]]) -> list[str]:
     from rfid_station.settings import load_settings, station_folder, store_url
     from rfid_station.store.opening import open_store
 
@@ -29,7 +43,5 @@ def _names(ctx: typer.Context, *, of_cards: bool) -> list[str]:
     with suppress(StationError):
         folder = station_folder(Path(chosen) if chosen else None)
         with open_store(store_url(load_settings(folder), folder)) as store:
-            if of_cards:
-                return [card.visual_number for card in store.cards.listing()]
-            return [partner.name for partner in store.partners.all()]
+            return look(store)
     return []

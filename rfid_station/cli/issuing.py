@@ -19,6 +19,7 @@ from rfid_station.desk.fleet_file import read_fleet_file
 from rfid_station.desk.loop import Run, Tally, View, issue_cards
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card
+from rfid_station.domain.card_group import check_group
 from rfid_station.domain.profile import Profile
 from rfid_station.errors import ExitCode, NoCard, StationError, StillPending
 from rfid_station.sync.report import LaneReport
@@ -39,6 +40,8 @@ class Wish:
     yes: bool = False
     """Whether irreversible steps are agreed to without asking."""
     trace: Path | None = None
+    group: str | None = None
+    """The cards', where the file names none."""
     is_over: Callable[[], bool] = lambda: False
     """Whether no card can come any more, where somebody else knows that."""
 
@@ -47,6 +50,7 @@ def issue(station: Station, wish: Wish) -> Tally:
     """Run the loop and end as scripts expect it."""
     lines = read_fleet_file(wish.file) if wish.file else None
     profile = station.profile(wish.profile)
+    group = check_group(wish.group) if wish.group is not None else None
     _agree(profile, wish.yes)
     if profile.needs_keys:
         station.keys()
@@ -62,10 +66,10 @@ def issue(station: Station, wish: Wish) -> Tally:
             if wish.as_json:
                 typer.echo(json.dumps(card_row(card), ensure_ascii=False))
 
-        making = Run(station, profile, lines, wish.count, view, after_card)
+        making = Run(station, profile, lines, wish.count, view, after_card, group)
         tally = issue_cards(making, reader, lambda: stop() or wish.is_over())
         interrupted = stop()
-        pending = [report for report in delivery.settle(SETTLE_S) if not report.is_settled]
+        pending = [report for report in delivery.settle(SETTLE_S) if not report.is_at_rest]
     _summary(tally, pending)
     _end(tally, pending, interrupted)
     return tally
@@ -101,6 +105,7 @@ def card_row(card: Card) -> dict[str, Any]:
         "chip": card.chip,
         "state": f"{card.state}",
         "order_line": card.order_line,
+        "group": card.group,
     }
 
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rfid_station.cli.completion import card_numbers, partner_names
+from rfid_station.cli.completion import card_numbers, group_names, partner_names
 from rfid_station.cli.context import folder_of, the_station
-from rfid_station.cli.output import confirm, counted, show_document, show_pairs, show_rows, talk
+from rfid_station.cli.output import confirm, counted, show_document, show_pairs, show_rows, shown, talk
+from rfid_station.domain.token import Whitelist
 from rfid_station.errors import WrongCall
 
 if TYPE_CHECKING:
+    from rfid_station.desk.agreeing import Terms
     from rfid_station.desk.station import Station
     from rfid_station.domain.agreement import Agreement
     from rfid_station.domain.partner import Partner
+    from rfid_station.domain.partner_profile import PartnerProfile
     from rfid_station.ocpi.rehearsal import Rehearsed
 
 app = typer.Typer(help="Partners: the charge point operators that get our cards.", no_args_is_help=True)
@@ -29,10 +31,33 @@ TokenFile = Annotated[
     Path | None,
     typer.Option("--token-file", help="A file with the token that the partner gave you; - is stdin."),
 ]
-Since = Annotated[
-    datetime | None, typer.Option("--since", formats=["%Y-%m-%d"], help="First day of the agreement.")
+Groups = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--group",
+        metavar="GROUP",
+        help="A card group that it gets; may be repeated. Unless agreed, it gets every card.",
+        autocompletion=group_names,
+    ),
 ]
-Until = Annotated[datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="Its last day.")]
+AllGroups = Annotated[bool, typer.Option("--all-groups", help="It gets every card.")]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="DAY", help="First day of the agreement, in UTC; or `open`.")
+]
+Until = Annotated[str | None, typer.Option("--until", metavar="DAY", help="Its last day, in UTC; or `open`.")]
+TheirWhitelist = Annotated[
+    Whitelist | None,
+    typer.Option("--whitelist", help="What it is told instead of the card's own. ALWAYS takes a supervisor."),
+]
+NoWhitelist = Annotated[bool, typer.Option("--no-whitelist", help="It is told the card's own whitelist.")]
+BlockWithin = Annotated[
+    str | None,
+    typer.Option("--block-within", metavar="SPAN", help="How soon it is to have a block; 15m unless agreed."),
+]
+NewWithin = Annotated[
+    str | None,
+    typer.Option("--new-within", metavar="SPAN", help="How soon it is to have all else; 24h unless agreed."),
+]
 AsDocument = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 AsLines = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
@@ -42,27 +67,41 @@ def add(
     ctx: typer.Context,
     name: Name,
     versions_url: Annotated[
-        str, typer.Argument(metavar="VERSIONS-URL", help="Where the partner's OCPI begins.")
+        str, typer.Argument(metavar="VERSIONS-URL", help="Where the partner's OCPI (or OICP) begins.")
     ],
-    token_file: Annotated[
-        Path,
-        typer.Option("--token-file", help="A file with the token that the partner gave you; - is stdin."),
-    ],
+    token_file: TokenFile = None,
     profile: Annotated[
         str, typer.Option("--profile", help="What it does differently: one of `partner profiles`.")
     ] = "standard",
+    group: Groups = None,
+    all_groups: AllGroups = False,
     since: Since = None,
     until: Until = None,
+    whitelist: TheirWhitelist = None,
+    no_whitelist: NoWhitelist = False,
+    block_within: BlockWithin = None,
+    new_within: NewWithin = None,
     as_json: AsDocument = False,
 ) -> None:
-    """Note a partner down, with the token that came out of band. Nothing is sent yet."""
+    """Note a partner down, with the token that came out of band. Nothing is sent yet.
+
+    Hubject by OICP (--profile hubject-oicp) takes no token, but the certificate that [oicp] in station.toml
+    names, and is connected with that.
+    """
+    from rfid_station.desk.agreeing import Terms, new_agreement
     from rfid_station.desk.partners import add_partner
 
-    token = _read_token(token_file)
+    terms = Terms(
+        tuple(group or ()), all_groups, since, until, whitelist, no_whitelist, block_within, new_within
+    )
+    token = _read_token(token_file) if token_file else None
     with the_station(ctx) as station:
-        partner = add_partner(station, name, versions_url, token, _agreement(since, until), profile)
+        agreement = new_agreement(station, name, terms)
+        partner = add_partner(station, name, versions_url, token, agreement, profile)
+        _warn_of_unknown_groups(station, partner)
         _tell(station, partner, f"{partner.name} is {partner.state}", as_json=as_json)
-    talk(f"next: rfid-station partner connect {partner.name}")
+    following = "sync run" if partner.connection else f"partner connect {partner.name}"
+    talk(f"next: rfid-station {following}")
 
 
 @app.command()
@@ -91,16 +130,27 @@ def invite(
     profile: Annotated[
         str | None, typer.Option("--profile", help="What it does differently: one of `partner profiles`.")
     ] = None,
+    group: Groups = None,
+    all_groups: AllGroups = False,
     since: Since = None,
     until: Until = None,
+    whitelist: TheirWhitelist = None,
+    no_whitelist: NoWhitelist = False,
+    block_within: BlockWithin = None,
+    new_within: NewWithin = None,
     as_json: AsDocument = False,
 ) -> None:
     """Make a first token for a partner that will register with us. It is shown this once."""
+    from rfid_station.desk.agreeing import Terms, new_agreement
     from rfid_station.desk.partner_invitation import invite_partner
 
-    agreement = _agreement(since, until) if since or until else None
+    terms = Terms(
+        tuple(group or ()), all_groups, since, until, whitelist, no_whitelist, block_within, new_within
+    )
     with the_station(ctx) as station:
+        agreement = None if terms.is_empty else new_agreement(station, name, terms)
         invitation = invite_partner(station, name, agreement, profile)
+        _warn_of_unknown_groups(station, invitation.partner)
     row = {
         "partner": invitation.partner.name,
         "versions_url": invitation.versions_url,
@@ -109,6 +159,61 @@ def invite(
     (show_document if as_json else show_pairs)(row)
     talk("hand both to the partner by a safe way; the token is not shown again and lets it register once")
     talk("next: rfid-station serve, and wait for the partner")
+
+
+@app.command()
+def agree(
+    ctx: typer.Context,
+    name: Name,
+    group: Groups = None,
+    all_groups: AllGroups = False,
+    since: Since = None,
+    until: Until = None,
+    whitelist: TheirWhitelist = None,
+    no_whitelist: NoWhitelist = False,
+    block_within: BlockWithin = None,
+    new_within: NewWithin = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say how many cards the partner would gain and lose.")
+    ] = False,
+    as_json: AsDocument = False,
+) -> None:
+    """Change the agreement with a partner; what is not named stays. Cards that it loses are withdrawn."""
+    from rfid_station.desk.agreeing import Terms
+    from rfid_station.desk.agreeing import agree as put_into_force
+
+    terms = Terms(
+        tuple(group or ()), all_groups, since, until, whitelist, no_whitelist, block_within, new_within
+    )
+    if terms.is_empty:
+        raise WrongCall(
+            "nothing is named that is to change", hint=f"rfid-station partner agree {name} --group GROUP"
+        )
+    with the_station(ctx) as station:
+        if dry_run:
+            _rehearse(station, name, terms, as_json=as_json)
+            return
+        partner, effect = put_into_force(station, name, terms)
+        if as_json:
+            show_document({**_described(station, partner), "gained": effect.gained, "lost": effect.lost})
+        else:
+            typer.echo(f"{name} {effect}")
+        _warn_of_unknown_groups(station, partner)
+    if partner.connection:
+        talk("next: `rfid-station sync run`, unless `serve` is running")
+
+
+def _rehearse(station: Station, name: str, terms: Terms, *, as_json: bool) -> None:
+    from rfid_station.desk.agreeing import rehearse
+
+    agreement, effect = rehearse(station, name, terms)
+    if as_json:
+        show_document(
+            {"partner": name, **_agreement_row(agreement), "gained": effect.gained, "lost": effect.lost}
+        )
+    else:
+        typer.echo(f"{name} {effect}")
+    talk("nothing was changed")
 
 
 @app.command()
@@ -132,15 +237,25 @@ def disconnect(
     only_here: Annotated[
         bool, typer.Option("--only-here", help="Do not ask the partner, who may keep us registered.")
     ] = False,
+    keep_cards: Annotated[
+        bool, typer.Option("--keep-cards", help="Leave the cards there as they are: they may charge on.")
+    ] = False,
+    wait: Annotated[
+        float, typer.Option("--wait", min=0.1, help="Withdraw for so many seconds at most.")
+    ] = 60.0,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask me.")] = False,
     as_json: AsDocument = False,
 ) -> None:
-    """End the connection with a partner. Cards that it has stay as they are there."""
+    """Withdraw every card from a partner, then end the connection with it.
+
+    Exit 8 if it has not taken all cards back in time: the connection stays until then, so say it again.
+    """
     from rfid_station.desk.partner_upkeep import disconnect_partner
 
-    confirm(f"End the connection with {name}? It hears of no change of a card from then on.", yes)
+    stays = "Cards that it has stay as they are there." if only_here or keep_cards else "It loses every card."
+    confirm(f"End the connection with {name}? {stays}", yes)
     with the_station(ctx) as station:
-        partner = disconnect_partner(station, name, only_here=only_here)
+        partner = disconnect_partner(station, name, only_here=only_here, keep_cards=keep_cards, wait_s=wait)
         _tell(station, partner, f"{partner.name} is {partner.state}", as_json=as_json)
     talk(f"to connect again: rfid-station partner connect {name} --token-file FILE, or partner invite {name}")
 
@@ -153,7 +268,8 @@ def show(ctx: typer.Context, name: Name, as_json: AsDocument = False) -> None:
     if as_json:
         show_document(row)
     else:
-        show_pairs({key: _lines(value) for key, value in row.items()})
+        told = row | {"groups": row["groups"] or "every card", "ending": "yes" if row["ending"] else None}
+        show_pairs({key: _lines(value) for key, value in told.items()})
 
 
 @app.command("list")
@@ -164,11 +280,13 @@ def list_(ctx: typer.Context, as_json: AsLines = False) -> None:
     rows = [
         {
             "partner": partner.name,
-            "state": f"{partner.state}",
+            "state": _state(partner),
             "version": partner.connection.version if partner.connection else None,
             "parties": ", ".join(map(str, partner.connection.parties)) if partner.connection else None,
             "versions_url": partner.versions_url or None,
             "profile": partner.profile.name,
+            "gets": _groups(partner),
+            "until": f"{partner.agreement.until}" if partner.agreement.until else None,
         }
         for partner in partners
     ]
@@ -224,7 +342,7 @@ def check(ctx: typer.Context, name: Name, as_json: AsLines = False) -> None:
     with the_station(ctx) as station:
         flight = pre_flight(station, name)
     rows = [{"number": one.number, "uid": one.uid, "reason": one.reason} for one in flight.objections]
-    looked_at = f"{counted(flight.cards, 'card')} looked at, as told to {name} in OCPI {flight.version}"
+    looked_at = f"{counted(flight.cards, 'card')} looked at, as told to {name} in {flight.spoken}"
     show_rows(rows, as_json=as_json, empty=f"{looked_at}: none would be refused")
     check_flight(name, flight)
 
@@ -235,7 +353,7 @@ def profiles(ctx: typer.Context, as_json: AsLines = False) -> None:
     from rfid_station.desk.partner_profiles import all_partner_profiles
 
     rows = [
-        {"profile": profile.name, "title": profile.title, "versions": ", ".join(profile.versions)}
+        {"profile": profile.name, "title": profile.title, "versions": _versions(profile)}
         for profile in all_partner_profiles(folder_of(ctx))
     ]
     show_rows(rows, as_json=as_json, empty="no profile")
@@ -275,10 +393,34 @@ def import_(
     talk(f"next: rfid-station partner check {partner.name}")
 
 
-def _agreement(since: datetime | None, until: datetime | None) -> Agreement:
-    from rfid_station.domain.agreement import Agreement
+def _warn_of_unknown_groups(station: Station, partner: Partner) -> None:
+    from rfid_station.desk.agreeing import unknown_groups
 
-    return Agreement(since and since.date(), until and until.date())
+    for group in unknown_groups(station, partner.agreement):
+        talk(f"note: no card is in group {group} yet")
+
+
+def _state(partner: Partner) -> str:
+    is_ending = partner.is_ending and partner.connection is not None
+    return f"{partner.state}, ending" if is_ending else f"{partner.state}"
+
+
+def _groups(partner: Partner) -> str:
+    groups = partner.agreement.groups
+    return "every card" if groups is None else ", ".join(sorted(groups))
+
+
+def _agreement_row(agreement: Agreement) -> dict[str, Any]:
+    from rfid_station.desk.agreeing import span_in_words
+
+    return {
+        "groups": None if agreement.groups is None else sorted(agreement.groups),
+        "since": f"{agreement.since}" if agreement.since else None,
+        "until": f"{agreement.until}" if agreement.until else None,
+        "whitelist": f"{agreement.whitelist}" if agreement.whitelist else None,
+        "block_within": span_in_words(agreement.level.block_within),
+        "new_within": span_in_words(agreement.level.new_within),
+    }
 
 
 def _tell(station: Station, partner: Partner, words: str, *, as_json: bool) -> None:
@@ -291,6 +433,8 @@ def _tell(station: Station, partner: Partner, words: str, *, as_json: bool) -> N
 def _connected(partner: Partner) -> str:
     if partner.connection is None:
         return f"{partner.name} is {partner.state}"
+    if not partner.profile.reads_back:
+        return f"{partner.name} is connected by {partner.connection.version}"
     parties = ", ".join(map(str, partner.connection.parties))
     return f"{partner.name} is connected by OCPI {partner.connection.version} as {parties}"
 
@@ -299,7 +443,8 @@ def _described(station: Station, partner: Partner) -> dict[str, Any]:
     """All about a partner but its secrets."""
     from rfid_station.domain.partner import profile_table
 
-    connection, agreement = partner.connection, partner.agreement
+    connection = partner.connection
+    contact = station.store.contacts.get(partner.name)
     tokens = station.store.partners.server_tokens(partner.name)
     return {
         "partner": partner.name,
@@ -308,14 +453,23 @@ def _described(station: Station, partner: Partner) -> dict[str, Any]:
         "versions_url": partner.versions_url or None,
         "parties": [str(party) for party in connection.parties] if connection else [],
         "endpoints": [f"{e.identifier} {e.role} {e.url}" for e in connection.endpoints] if connection else [],
-        "since": f"{agreement.since}" if agreement.since else None,
-        "until": f"{agreement.until}" if agreement.until else None,
-        "whitelist": f"{agreement.whitelist}" if agreement.whitelist else None,
+        "ending": partner.is_ending and connection is not None,
+        "paused": f"{contact.pause}" if contact.pause else None,
+        **_agreement_row(partner.agreement),
         "client_token": partner.client_token_ref or None,
         "server_tokens": {f"{use}": number for use, number in tokens.items()},
         "profile": partner.profile.name,
         "deviations": profile_table(partner.profile),
+        **_behind_row(station, partner),
     }
+
+
+def _behind_row(station: Station, partner: Partner) -> dict[str, Any]:
+    """The parties behind a hub, as it last told; nothing of a partner that told of none."""
+    from rfid_station.desk.behind_hubs import clients_of
+
+    told = [f"{one} since {shown(one.last_updated)}" for one in clients_of(station, partner)]
+    return {"behind_hub": told} if told or partner.profile.is_hub else {}
 
 
 def _lines(value: object) -> object:
@@ -337,6 +491,10 @@ def _request_row(request: Rehearsed) -> dict[str, Any]:
 def _request_text(request: Rehearsed) -> str:
     headers = [f"{name}: {value}" for name, value in request.headers.items()]
     return "\n".join([f"{request.method} {request.url}", *headers, "", request.body])
+
+
+def _versions(profile: PartnerProfile) -> str:
+    return ", ".join(profile.versions) if profile.reads_back else "OICP 2.3"
 
 
 def _read_token(path: Path) -> str:

@@ -46,7 +46,7 @@ class _Lines:
 
     def watch(self, seen: Sequence[Confirmation]) -> None:
         for one in seen:
-            line = f"{one.partner}: {one.answer}" + (f", {one.detail}" if one.detail else "")
+            line = f"{one.partner}: {answer_of(one)}" + (f", {one.detail}" if one.detail else "")
             if self._said.get(one.partner) != line:
                 self._said[one.partner] = line
                 talk(line)
@@ -63,9 +63,14 @@ def table_of(seen: Sequence[Confirmation]) -> Table:
         table.add_column(name, no_wrap=name != "may still happen")
     for one in seen:
         style = "green" if one.is_confirmed else "yellow" if one.confirmed_at else "red"
-        row = (one.partner, f"{one.answer}", _time(one.confirmed_at), _time(one.proven_at), one.may_accept)
+        row = (one.partner, answer_of(one), _time(one.confirmed_at), _time(one.proven_at), one.may_accept)
         table.add_row(*map(escape, row), style=style)
     return table
+
+
+def answer_of(one: Confirmation) -> str:
+    """How far it came; what a hub confirms is confirmed by the hub alone."""
+    return f"{one.answer} by the hub, CPOs unknown" if one.is_hub and one.confirmed_at else f"{one.answer}"
 
 
 def _time(at: datetime | None) -> str:

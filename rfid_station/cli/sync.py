@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rfid_station.cli.completion import card_numbers
+from rfid_station.cli.completion import card_numbers, partner_names
 from rfid_station.cli.context import the_station
 from rfid_station.cli.output import confirm, counted, show_rows, shown, talk
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Sync: what partners should hold, and hold.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a partner.")]
+Partner = Annotated[str, typer.Argument(metavar="PARTNER", help="Its name.", autocompletion=partner_names)]
 
 
 @app.command()
@@ -77,7 +78,9 @@ def prove(
 
 def _proven_in_words(read_back: int, tokens: int) -> str:
     if not read_back:
-        return "nothing was read back: there is no card yet, or no partner is connected"
+        return (
+            "nothing was read back: there is no card yet, or no partner is connected that shows what it holds"
+        )
     return f"{counted(tokens, 'card')}, read back {counted(read_back, 'time')}: all as they should be"
 
 
@@ -91,6 +94,36 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     rows = [_standing(one, as_json) for one in standings]
     show_rows(rows, as_json=as_json, empty="no partner is connected: rfid-station partner list")
     _say_alarms([one.report for one in standings])
+
+
+@app.command()
+def pause(
+    ctx: typer.Context,
+    partner: Partner,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for whoever looks at `sync status`.")] = "",
+) -> None:
+    """Send a partner nothing but what takes rights away, until `sync resume`.
+
+    Blocked cards, and cards that it loses, are told to it all the same. It may go on reading our list and
+    asking us.
+    """
+    from rfid_station.desk.upkeep import pause as pause_partner
+
+    with the_station(ctx) as station:
+        word = pause_partner(station, partner, reason.strip())
+    typer.echo(f"{partner} is {word}")
+    talk(f"what takes rights away is sent all the same; to go on: rfid-station sync resume {partner}")
+
+
+@app.command()
+def resume(ctx: typer.Context, partner: Partner) -> None:
+    """Go on with a partner that was paused. What it is owed by now is sent."""
+    from rfid_station.desk.upkeep import resume as resume_partner
+
+    with the_station(ctx) as station:
+        before = resume_partner(station, partner)
+    typer.echo(f"{partner} goes on; it was {before}")
+    talk("next: `rfid-station sync run`, unless `serve` is running")
 
 
 @app.command()
@@ -154,7 +187,7 @@ def resync(
 
     with the_station(ctx) as station:
         check_connected(station, partner)
-        number = counted(len(tokens_of(station, None)), "token")
+        number = counted(len(tokens_of(station, None, partner)), "token")
         if dry_run:
             talk(f"{partner} would be owed {number}")
             return
@@ -230,6 +263,8 @@ def _standing(one: PartnerStanding, as_json: bool) -> dict[str, Any]:
     report = one.report
     owed = report.owed
     row = _row(report, as_json)
+    if one.is_ending:
+        row["detail"] = f"ending: it is to lose every card; {row['detail']}"
     more: dict[str, Any] = {
         "owed_since": owed.since,
         "next_try": report.resumes_at,
@@ -241,6 +276,14 @@ def _standing(one: PartnerStanding, as_json: bool) -> dict[str, Any]:
             "owed_urgent": owed.urgent,
             "urgent_since": owed.urgent_since,
             "level_broken_at": owed.due_at,
+            "block_within_s": int(owed.level.block_within.total_seconds()),
+            "new_within_s": int(owed.level.new_within.total_seconds()),
+            "down_since": report.met.down_since,
+            "last_pull": report.met.last_pull_at,
+            "paused_since": report.met.pause.at if report.met.pause else None,
+            "paused_by": report.met.pause.by if report.met.pause else None,
+            "pause_reason": report.met.pause.reason if report.met.pause else None,
+            "ending": one.is_ending,
             "set_aside": [
                 {
                     "token": parked.token_id,

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rfid_station.desk.delivery import replicator, tokens_of
+from rfid_station.desk.hub import check_no_hub
 from rfid_station.desk.station import Station
-from rfid_station.desk.upkeep import check_connected
+from rfid_station.desk.upkeep import check_connected, check_not_paused
 from rfid_station.errors import PartnerUnreachable, ReadBackDiffers
 from rfid_station.sync.audit import Drift, Finding
 
@@ -97,10 +98,18 @@ def audit(
     """Read a partner back: the count, and the findings as they come.
 
     :raises WrongCall: the partner is not connected
+    :raises Conflict: it is to be repaired, and somebody paused it
     :raises StationError: the store failed
     """
     check_connected(station, wish.partner)
-    everything = list(tokens_of(station, None))
+    if wish.repair:
+        check_not_paused(station, wish.partner)
+    check_no_hub(
+        station.store.partners.get(wish.partner),
+        "way to read a card back",
+        f"rfid-station sync resync {wish.partner}, which brings every card anew",
+    )
+    everything = list(tokens_of(station, None, wish.partner))
     chosen = everything
     if wish.sample is not None and wish.sample < len(everything):
         chosen = sorted((draw or random.SystemRandom()).sample(everything, wish.sample))

@@ -6,15 +6,17 @@ import platform
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
 from rfid_station import __version__
+from rfid_station.desk.hub import client_certificate, is_hub
 from rfid_station.desk.keys import KeyCupboard
 from rfid_station.desk.station import Station, load_profile
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.key import KeyRef
-from rfid_station.domain.partner import PartnerState
+from rfid_station.domain.partner import Partner, PartnerState
 from rfid_station.errors import StationError
 from rfid_station.ocpi.server import listen
 from rfid_station.printing.brand import load_brand
@@ -30,6 +32,9 @@ from rfid_station.vault import Vault
 
 LITTLE_ROOM = 200 * 1024 * 1024
 """Bytes free on the store's disk below which a warning is given."""
+
+RENEW_WITHIN = timedelta(days=30)
+"""How long before its end a certificate is asked after."""
 
 
 class Level(StrEnum):
@@ -180,13 +185,27 @@ def _partners(station: Station) -> Iterator[Finding]:
             remedy = f"rfid-station partner {_NEXT[partner.state]} {partner.name}"
             yield Finding("partner", Level.WARNING, f"{partner.name} is {partner.state}", remedy)
             continue
-        station.vault.read(partner.client_token_ref)
+        if is_hub(partner):
+            yield _certificate(station, partner)
+        else:
+            station.vault.read(partner.client_token_ref)
         standing = station.store.feed.standing(partner.name)
         if standing.is_settled:
             yield _ok("partner", f"{partner.name} holds everything")
         else:
             words = f"{partner.name}: {standing.behind} owed, {len(standing.parked)} uncertain"
             yield Finding("partner", Level.WARNING, words, "rfid-station sync run")
+
+
+def _certificate(station: Station, partner: Partner) -> Finding:
+    certificate = client_certificate(station)
+    if certificate is None:
+        return _ok("certificate", f"{partner.name} is a simulated hub, and takes none")
+    until = certificate.valid_until()
+    words = f"{partner.name} knows us by {certificate.certificate.name}, valid until {until:%Y-%m-%d}"
+    if until - datetime.now(UTC) < RENEW_WITHIN:
+        return Finding("certificate", Level.WARNING, words, "have the hub sign a new one in time")
+    return _ok("certificate", words)
 
 
 def _address(settings: Settings) -> Iterator[Finding]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 
+from rfid_station.desk.contact_book import StoredContact
+from rfid_station.desk.hub import is_hub
+from rfid_station.desk.hub import receiver_of as hub_receiver
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card
 from rfid_station.domain.feed import Lane
 from rfid_station.domain.partner import Partner, PartnerState
+from rfid_station.domain.partner_profile import AfterOutage
 from rfid_station.errors import PartnerRefused, PartnerUnreachable
 from rfid_station.ocpi.client import TokensReceiver, open_receiver
+from rfid_station.oicp.receiver import HubReceiver, UnreadyHub
 from rfid_station.sync.confirmation import Confirmation, PushAnswer
 from rfid_station.sync.drive import Replicator
 from rfid_station.sync.pace import Timing
@@ -26,18 +32,45 @@ _CANNOT_BE_REACHED = (LaneState.DOWN, LaneState.PAUSED, LaneState.BEHIND)
 
 
 @contextmanager
-def replicator(station: Station) -> Iterator[Replicator]:
-    """Everything that is needed to bring partners to the newest state, its connections open."""
+def replicator(
+    station: Station, *, to_read: bool = False, names: Container[str] | None = None
+) -> Iterator[Replicator]:
+    """Everything that is needed to bring partners to the newest state, its connections open.
+
+    :param to_read: leave out partners that show nothing of what they hold
+    :param names: which partners; all with None
+    """
     with ExitStack() as connections:
         peers = []
         for partner in station.store.partners.all():
-            receiver = _receiver(station, partner)
+            is_named = names is None or partner.name in names
+            is_wanted = is_named and (partner.profile.reads_back or not to_read)
+            receiver = _receiver(station, partner) if is_wanted else None
             if receiver:
                 connections.callback(receiver.close)
-                peers.append(Peer(partner.name, receiver, partner.agreement, partner.profile))
+                peers.append(_peer(station, partner, receiver))
         yield Replicator(
             station.store.feed, peers, turns=FileTurns(station.folder / "locks"), timing=_timing(station)
         )
+
+
+def _peer(station: Station, partner: Partner, receiver: TokensReceiver | HubReceiver | UnreadyHub) -> Peer:
+    book = StoredContact(station.store.contacts, partner.name)
+    return Peer(
+        partner.name,
+        receiver,
+        partner.agreement,
+        partner.profile,
+        last_pull=_last_pull(book, partner),
+        book=book,
+    )
+
+
+def _last_pull(book: StoredContact, partner: Partner) -> Callable[[], datetime | None]:
+    """When it last read from us, for who is to read by itself first; nobody else has to be looked up."""
+    if partner.profile.after_outage is AfterOutage.WAIT_FOR_PULL:
+        return lambda: book.contact().last_pull_at
+    return lambda: None
 
 
 def _timing(station: Station) -> Timing:
@@ -45,9 +78,11 @@ def _timing(station: Station) -> Timing:
     return Timing(verify_first_s=2 * station.settings.ocpi.timeout_s)
 
 
-def _receiver(station: Station, partner: Partner) -> TokensReceiver | None:
+def _receiver(station: Station, partner: Partner) -> TokensReceiver | HubReceiver | UnreadyHub | None:
     if partner.state is not PartnerState.CONNECTED or partner.connection is None or not partner.profile.push:
         return None
+    if is_hub(partner):
+        return hub_receiver(station, partner)
     return open_receiver(
         partner.connection,
         station.vault.read(partner.client_token_ref),
@@ -69,9 +104,12 @@ def background_delivery(station: Station) -> Iterator[Worker]:
             worker.stop()
 
 
-def deliver(station: Station, deadline_s: float) -> list[LaneReport]:
-    """Bring every partner as far as it goes, and say how far that was."""
-    with replicator(station) as replication:
+def deliver(station: Station, deadline_s: float, names: Container[str] | None = None) -> list[LaneReport]:
+    """Bring every partner as far as it goes, and say how far that was.
+
+    :param names: which partners; all with None
+    """
+    with replicator(station, names=names) as replication:
         return replication.run_until_settled(deadline_s)
 
 
@@ -82,15 +120,20 @@ def push_now(station: Station, token_id: int, deadline_s: float) -> list[Confirm
 
 
 def prove(station: Station, token_ids: Sequence[int], deadline_s: float) -> list[Confirmation]:
-    """Read tokens back from every partner and compare. What differs is owed again."""
-    with replicator(station) as replication:
+    """Read tokens back from every partner that shows them, and compare. What differs is owed again."""
+    with replicator(station, to_read=True) as replication:
         return replication.prove_now(token_ids, deadline_s)
 
 
-def tokens_of(station: Station, cards: Sequence[Card] | None) -> dict[int, str]:
-    """Token ids with the visual numbers of their cards; of every card with None."""
+def tokens_of(station: Station, cards: Sequence[Card] | None, partner: str | None = None) -> dict[int, str]:
+    """Token ids with the visual numbers of their cards; with None of every card that a partner is to see."""
     if cards is None:
-        changes = station.store.feed.changes_after(0, Lane.BULK, EVERY_TOKEN)
+        feed = station.store.feed
+        changes = (
+            feed.changes_after(partner, 0, Lane.BULK, EVERY_TOKEN)
+            if partner
+            else feed.own_after(0, Lane.BULK, EVERY_TOKEN)
+        )
         return {change.token_id: change.token.visual_number for change in changes}
     found = {station.store.feed.token_id_of(card.id): card.visual_number for card in cards}
     return {token_id: number for token_id, number in found.items() if token_id is not None}
@@ -124,9 +167,7 @@ def check_settled(reports: Sequence[LaneReport]) -> None:
     :raises PartnerUnreachable: one cannot be reached, or did not get done in time
     :raises PartnerRefused: one refuses cards, or us
     """
-    behind = [
-        report for report in reports if not report.is_settled and report.state is not LaneState.NOT_IN_FORCE
-    ]
+    behind = [report for report in reports if not report.is_at_rest]
     if not behind:
         return
     words = "; ".join(f"{report.partner} is {report.state}: {report.detail}" for report in behind)

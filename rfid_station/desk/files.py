@@ -16,8 +16,10 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o666) -> None:
     `mode` is who may read a file that is new, as the umask leaves it.
 
     :raises DiskFull: there is no room; the old file is untouched
-    :raises WrongCall: the place cannot be written to
+    :raises WrongCall: the place cannot be written to, or is a device or another thing that is no file
     """
+    if path.exists() and not path.is_file():
+        raise WrongCall(f"{path} is not a file", hint="name a file that is new, or that may be replaced")
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -70,11 +70,13 @@ def issue_card(
     tell: Tell = lambda _stage, _words: None,
     *,
     may_begin: bool = True,
+    group: str | None = None,
 ) -> Issued:
     """Make the card on the reader into a charging card.
 
     With `may_begin` false only a card that was begun before is finished.
 
+    :param group: the card's, where its order line names none; by default its fleet's
     :raises CardRefused: it cannot become one; nothing was written and no number used
     :raises CardDefective: the chip failed under the write; the card is spoiled, with its number
     :raises CardLost: it left; tapped again, it goes on
@@ -95,7 +97,7 @@ def issue_card(
         identity = run(link, examine_card(identity, target, station.keys_for(target)))
 
     tell(Stage.RESERVE, identity.name)
-    card = unfinished or _reserve(station, identity, profile, line)
+    card = unfinished or _reserve(station, identity, profile, line, group)
 
     tell(Stage.PLAN, card.visual_number)
     target = replace(target, link=station.link(card.alias))
@@ -167,7 +169,9 @@ def _check_fresh(identity: Identity, profile: Profile) -> None:
         )
 
 
-def _reserve(station: Station, identity: Identity, profile: Profile, line: OrderLine | None) -> Card:
+def _reserve(
+    station: Station, identity: Identity, profile: Profile, line: OrderLine | None, group: str | None
+) -> Card:
     """Take contract ID, visual number and alias, and journal the intent, before the card is touched."""
     numbers = _Numbers(
         station.settings.ocpi.party, station.number_pattern, station.settings.desk.visual_order
@@ -182,6 +186,7 @@ def _reserve(station: Station, identity: Identity, profile: Profile, line: Order
         draw_visual=numbers.draw_visual,
         draw_alias=_draw_alias,
         actor=station.actor,
+        group=(line.group if line else None) or group,
     )
 
 

@@ -51,6 +51,7 @@ def describe(station: Station, card: Card) -> dict[str, Any]:
         "driver": driver.name if driver else None,
         "reference": driver.reference if driver else None,
         "fleet": driver.fleet if driver else None,
+        "group": card.group,
         "order_line": card.order_line,
         "printed": [
             {
@@ -69,23 +70,31 @@ def describe(station: Station, card: Card) -> dict[str, Any]:
 
 
 def partners_holding(station: Station, card: Card) -> list[dict[str, Any]]:
-    """Which connected partner holds the newest state of a card, and what is still owed."""
+    """Which partners get a card, hold its newest state, or have lost it, and what is still owed."""
     token_id = station.store.feed.token_id_of(card.id)
-    change = station.store.feed.newest(token_id) if token_id else None
-    if change is None:
+    if token_id is None:
         return []
     proofs = {proof.partner: proof for proof in station.store.feed.proofs(card.id)}
     return [
-        _at_partner(station, partner, change, proofs.get(partner.name))
+        _at_partner(station, partner, card, token_id, proofs.get(partner.name))
         for partner in station.store.partners.all()
     ]
 
 
-def _at_partner(station: Station, partner: Partner, change: Change, proof: Proof | None) -> dict[str, Any]:
-    is_proven = proof is not None and proof.is_proven and proof.revision == change.revision
+def _at_partner(
+    station: Station, partner: Partner, card: Card, token_id: int, proof: Proof | None
+) -> dict[str, Any]:
+    change = station.store.feed.newest(partner.name, token_id)
+    is_proven = bool(proof and change and proof.is_proven and proof.revision == change.revision)
+    is_covered = station.store.token_list.cover(partner.name).of(card.group).is_covered
+    holds = f"nothing: it does not get group {card.group}"
+    if change is not None:
+        held = _holds(station, partner, change)
+        holds = held if is_covered or partner.state is not PartnerState.CONNECTED else f"withdrawn: {held}"
     return {
         "partner": partner.name,
-        "holds": _holds(station, partner, change),
+        "gets_it": is_covered,
+        "holds": holds,
         "read_back": proof.at if proof and is_proven else None,
     }
 
@@ -100,4 +109,6 @@ def _holds(station: Station, partner: Partner, change: Change) -> str:
         return f"uncertain: {parked.error}"
     lanes = Lane if change.is_urgent else (Lane.BULK,)
     is_passed = change.revision <= max(standing.cursors[lane] for lane in lanes)
-    return "newest state" if is_passed else "older state, owed"
+    if not is_passed:
+        return "older state, owed"
+    return "newest state"

@@ -85,6 +85,8 @@ class Run:
     view: View
     after_card: Callable[[Card], None] = lambda _card: None
     """Told of each new card, at once."""
+    group: str | None = None
+    """The group of cards whose order line names none; by default their fleet's."""
 
 
 def issue_cards(run: Run, reader: Reader, stop: Callable[[], bool]) -> Tally:
@@ -126,7 +128,9 @@ def _make_one(run: Run, link: CardLink, tally: Tally) -> bool:
     started = perf_counter()
     try:
         may_begin = line is not None or run.lines is None
-        issued = issue_card(run.station, link, run.profile, line, run.view.stage, may_begin=may_begin)
+        issued = issue_card(
+            run.station, link, run.profile, line, run.view.stage, may_begin=may_begin, group=run.group
+        )
     except CARD_FAILURES as error:
         tally.failures.append(error)
         tally.in_a_row += 1

@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 
+from rfid_station.desk.hub import check_no_hub
 from rfid_station.desk.partner_profiles import DEFAULT, load_partner_profile
 from rfid_station.desk.partner_server import SERVER_TOKEN_BYTES, us_of
 from rfid_station.desk.station import Station
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.partner import Partner
-from rfid_station.domain.partner_profile import check_partner_name
+from rfid_station.domain.partner_profile import Protocol, check_partner_name
 from rfid_station.errors import WrongCall
 from rfid_station.store.partners import server_token_hash
 
@@ -38,6 +39,11 @@ def invite_partner(
     known = next((partner for partner in station.store.partners.all() if partner.name == name), None)
     if known is None:
         given = load_partner_profile(profile or DEFAULT, station.folder)
+        if given.protocol is Protocol.OICP:
+            raise WrongCall(
+                "nobody is invited by OICP",
+                hint=f"rfid-station partner add {name} URL --profile {given.name}",
+            )
         partner = station.store.partners.invite(
             check_partner_name(name), hashed, agreement or Agreement(), station.actor, given
         )
@@ -47,5 +53,6 @@ def invite_partner(
             f"partner {name} is known, with an agreement and the profile {known.profile.name}",
             hint=f"rfid-station partner invite {name}, without options",
         )
+    check_no_hub(known, "invitations", f"rfid-station partner connect {name}")
     partner = station.store.partners.invite_again(name, hashed, station.actor)
     return Invitation(partner, us_of(station).versions_url, first_token)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rfid_station.desk.hub import is_hub, rehearse_upload
 from rfid_station.desk.partner_upkeep import connected
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card
-from rfid_station.domain.feed import Lane
 from rfid_station.domain.partner import Partner
 from rfid_station.domain.token import Token
 from rfid_station.errors import Conflict, PartnerRefused, StationError
 from rfid_station.ocpi.rehearsal import Rehearsed, rehearse_put
 from rfid_station.ocpi.wire.dialect import Dialect, dialect_of
 from rfid_station.ocpi.wire.told import tell
-
-PAGE = 1000
+from rfid_station.oicp.wire import VERSION as OICP
+from rfid_station.oicp.wire import Action, upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,11 @@ class PreFlight:
     cards: int
     objections: tuple[Objection, ...]
 
+    @property
+    def spoken(self) -> str:
+        """The version with the name of its protocol."""
+        return self.version if self.version == OICP else f"OCPI {self.version}"
+
 
 def preview(station: Station, name: str, card: Card) -> Rehearsed:
     """The exact request that brings a card to a partner, the client token masked. Nothing is sent.
@@ -46,33 +50,44 @@ def preview(station: Station, name: str, card: Card) -> Rehearsed:
     """
     partner, connection = connected(station, name)
     token_id = station.store.feed.token_id_of(card.id)
-    change = station.store.feed.newest(token_id) if token_id else None
-    if change is None:
+    change = station.store.feed.newest(name, token_id) if token_id else None
+    if token_id is None:
         raise Conflict(
             f"card {card.visual_number} is {card.state}: partners are told of no such card",
             hint=f"rfid-station card show {card.visual_number}",
         )
+    if change is None:
+        raise Conflict(
+            f"card {card.visual_number} is in group {card.group}, which {name} does not get",
+            hint=f"rfid-station partner show {name}",
+        )
+    if is_hub(partner):
+        upload = rehearse_upload(station, partner, change.token)
+        return Rehearsed(upload.method, upload.url, upload.headers, upload.body)
     return rehearse_put(
         connection,
         station.vault.read(partner.client_token_ref),
         station.settings.ocpi.party,
-        partner.agreement.present(change.token),
+        change.token,
         profile=partner.profile,
     )
 
 
 def pre_flight(station: Station, name: str) -> PreFlight:
-    """Try every card against what a partner takes: UID, limits of fields, version. Nothing is sent.
+    """Try every card of its agreement against what a partner takes: UID, limits of fields, version.
 
+    Nothing is sent, and it does not matter whether the agreement is in force yet.
     A partner that is not connected is taken to speak the best version of its profile.
 
     :raises WrongCall: there is no such partner
     """
     partner = station.store.partners.get(name)
-    version = partner.connection.version if partner.connection else partner.profile.versions[0]
-    dialect = dialect_of(version)
+    hub = is_hub(partner)
+    known = OICP if hub else partner.profile.versions[0]
+    version = partner.connection.version if partner.connection else known
+    dialect = None if hub else dialect_of(version)
     objections, cards = [], 0
-    for token in _tokens(station):
+    for token in station.store.token_list.covered(partner.agreement):
         cards += 1
         reason = _objection(station, partner, dialect, token)
         if reason:
@@ -80,26 +95,20 @@ def pre_flight(station: Station, name: str) -> PreFlight:
     return PreFlight(version, cards, tuple(objections))
 
 
-def _objection(station: Station, partner: Partner, dialect: Dialect, token: Token) -> str | None:
+def _objection(station: Station, partner: Partner, dialect: Dialect | None, token: Token) -> str | None:
     """Why a partner would refuse a token, or None."""
     ours = station.settings.ocpi.party
     if token.party != ours:
         return f"the token is of {token.party}, and towards partners we are {ours}"
     try:
-        told = tell(partner.agreement.present(token), partner.profile)
+        if dialect is None:
+            upload(Action.INSERT, token, partner.profile)
+            return None
+        told = tell(token, partner.profile)
         dialect.token_to_wire(told, nulls=partner.profile.nulls)
     except StationError as refused:
         return refused.message
     return None
-
-
-def _tokens(station: Station) -> Iterator[Token]:
-    """Every token there is, a page at a time."""
-    revision = 0
-    while changes := station.store.feed.changes_after(revision, Lane.BULK, PAGE):
-        for change in changes:
-            yield change.token
-        revision = changes[-1].revision
 
 
 def check_flight(name: str, flight: PreFlight) -> None:
@@ -110,7 +119,7 @@ def check_flight(name: str, flight: PreFlight) -> None:
     if flight.objections:
         first = flight.objections[0]
         raise PartnerRefused(
-            f"{name} would refuse {len(flight.objections)} of {flight.cards} cards in OCPI {flight.version}; "
+            f"{name} would refuse {len(flight.objections)} of {flight.cards} cards in {flight.spoken}; "
             f"the first: {first.number}: {first.reason}",
             hint=f"rfid-station card show {first.number}",
         )

@@ -77,7 +77,13 @@ def import_profile(station: Station, name: str, path: Path) -> Partner:
 
     :raises WrongCall: there is no such partner, or the file is wrong
     """
-    return station.store.partners.set_profile(name, read_partner_profile(path), station.actor)
+    given, before = read_partner_profile(path), station.store.partners.get(name).profile
+    if given.protocol is not before.protocol:
+        raise WrongCall(
+            f"{name} speaks {before.protocol.upper()}, and {path} is for {given.protocol.upper()}",
+            hint="add it as another partner",
+        )
+    return station.store.partners.set_profile(name, given, station.actor)
 
 
 def _places(folder: Path) -> tuple[Path, Path]:

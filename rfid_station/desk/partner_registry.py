@@ -47,6 +47,7 @@ class StationRegistry:
         """
         before = self.station.store.partners.get(partner).client_token_ref
         self.station.store.partners.disconnect(partner, HANDSHAKE)
+        self.station.store.contacts.forget(partner)
         self.station.vault.forget(before)
 
     def note_repeat(self, partner: str) -> None:

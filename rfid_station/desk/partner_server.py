@@ -12,6 +12,7 @@ from rfid_station.ocpi.client import OcpiClient
 from rfid_station.ocpi.port import Us
 from rfid_station.ocpi.registrar import Registrar
 from rfid_station.ocpi.server import create_app, serve_in_thread
+from rfid_station.store.hub_clients import HubClients
 from rfid_station.store.shelf import Shelf
 
 SERVER_TOKEN_BYTES = 32
@@ -48,7 +49,7 @@ def listening(station: Station, server_token: str) -> Iterator[None]:
     with ExitStack() as server:
         shelf = Shelf(store.database, store.partners, station.folder / AUTHORIZATIONS)
         server.callback(shelf.close)
-        app = create_app(us_of(station), store.partners, shelf=shelf)
+        app = create_app(us_of(station), store.partners, shelf=shelf, hubs=HubClients(store.database))
         try:
             server.enter_context(serve_in_thread(app, host.strip("[]"), int(port)))
         except WrongCall:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rfid_station.desk.hub import client_certificate, is_hub
 from rfid_station.desk.partner_upkeep import connected
 from rfid_station.desk.station import Station
 from rfid_station.domain.feed import Change, Lane
@@ -35,10 +36,24 @@ def try_partner(station: Station, name: str) -> Iterator[Step]:
     :raises WrongCall: there is no such partner, or its client token is missing
     """
     partner, connection = connected(station, name)
+    if is_hub(partner):
+        yield _try_certificate(station)
+        return
     client_token = station.vault.read(partner.client_token_ref)
     yield from _try_endpoints(station, partner, connection, client_token)
     yield _try_credentials(station, partner, connection, client_token)
     yield _try_read_back(station, partner, connection, client_token)
+
+
+def _try_certificate(station: Station) -> Step:
+    """All that can be tried of OICP: it has no request that changes nothing."""
+    try:
+        certificate = client_certificate(station)
+        until = certificate.valid_until() if certificate else None
+    except StationError as error:
+        return Step("certificate", is_good=False, detail=error.message)
+    found = f"valid until {until:%Y-%m-%d}" if until else "none, and none is needed"
+    return Step("certificate", is_good=True, detail=f"{found}; OICP has nothing more to ask")
 
 
 def check_trial(name: str, steps: Sequence[Step]) -> None:
@@ -114,7 +129,7 @@ def _try_read_back(station: Station, partner: Partner, connection: Connection, c
         timeout_s=station.settings.ocpi.timeout_s,
     )
     try:
-        outcome, differences = receiver.prove(partner.agreement.present(change.token))
+        outcome, differences = receiver.prove(change.token)
     finally:
         receiver.close()
     number = change.token.visual_number
@@ -134,7 +149,7 @@ def _newest_held(station: Station, partner: Partner) -> Change | None:
     for reach in (1, 100, 10_000_000):
         held = [
             change
-            for change in feed.changes_after(max(cursor - reach, 0), Lane.BULK, reach)
+            for change in feed.changes_after(partner.name, max(cursor - reach, 0), Lane.BULK, reach)
             if change.revision <= cursor and change.token_id not in parked
         ]
         if held:

@@ -1,7 +1,8 @@
-"""Connected partners: their tokens renewed, their connection ended."""
+"""Connected partners: their tokens renewed, their cards taken back, their connection ended."""
 
 from __future__ import annotations
 
+from rfid_station.desk.hub import check_no_hub, is_hub
 from rfid_station.desk.partner_server import listening, us_of
 from rfid_station.desk.partners import (
     begin_handshake,
@@ -11,11 +12,15 @@ from rfid_station.desk.partners import (
     readmit_partner,
 )
 from rfid_station.desk.station import Station
+from rfid_station.desk.withdrawing import withdraw_all
 from rfid_station.domain.partner import Connection, Partner
 from rfid_station.errors import Conflict, PartnerUnreachable, WrongCall
 from rfid_station.ocpi.answer import error_of
 from rfid_station.ocpi.handshake import Handshake, Offer, credentials_url_of, unregister
 from rfid_station.ocpi.port import Registration
+
+WITHDRAW_S = 60.0
+"""How long a partner that is let go has to take its cards back."""
 
 
 def rotate_partner(station: Station, name: str, first_token: str | None = None) -> Partner:
@@ -30,6 +35,7 @@ def rotate_partner(station: Station, name: str, first_token: str | None = None) 
     :raises PartnerError: it refuses, answers nonsense, or cannot be reached
     """
     partner, connection = connected(station, name)
+    check_no_hub(partner, "tokens", "put a new certificate where tls_certificate in [oicp] says")
     if not partner.profile.credentials_put:
         return _rotate_by_leaving(station, partner, connection, first_token)
     if first_token is not None:
@@ -78,22 +84,35 @@ def _rotate_by_leaving(
             hint=f"rfid-station partner rotate {partner.name} --token-file FILE",
         )
     _handshake(station, partner, connection, first_token).look()
-    disconnect_partner(station, partner.name)
+    disconnect_partner(station, partner.name, keep_cards=True)
     readmit_partner(station, partner.name, connection.versions_url, first_token)
     return connect_partner(station, partner.name)
 
 
-def disconnect_partner(station: Station, name: str, *, only_here: bool = False) -> Partner:
-    """End a connection: unregister at the partner, then forget its tokens. The cards stay as they are there.
+def disconnect_partner(
+    station: Station,
+    name: str,
+    *,
+    only_here: bool = False,
+    keep_cards: bool = False,
+    wait_s: float = WITHDRAW_S,
+) -> Partner:
+    """End a connection: withdraw every card, then unregister at the partner, and forget its tokens.
 
-    :param only_here: do not ask the partner, who may keep us registered
+    :param only_here: do not ask the partner, who may keep us registered; the cards stay as they are there
+    :param keep_cards: leave the cards as they are there
+    :param wait_s: how long to bring the withdrawals to the partner
     :raises Conflict: the partner is not connected
-    :raises PartnerError: it does not unregister us; nothing was changed here
+    :raises StillPending: it has not taken all cards back by then; the connection stays, for the next call
+    :raises PartnerError: it does not unregister us; nothing else was changed here
     """
     partner, connection = connected(station, name)
-    if not only_here:
+    if not only_here and not keep_cards:
+        withdraw_all(station, name, wait_s)
+    if not only_here and not is_hub(partner):
         _leave(station, partner, connection)
     disconnected = station.store.partners.disconnect(name, station.actor)
+    station.store.contacts.forget(name)
     station.vault.forget(partner.client_token_ref)
     return disconnected
 

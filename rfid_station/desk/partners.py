@@ -6,12 +6,13 @@ import secrets
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+from rfid_station.desk.hub import add_hub, check_no_hub, connect_hub, is_hub
 from rfid_station.desk.partner_profiles import DEFAULT, load_partner_profile
 from rfid_station.desk.partner_server import SERVER_TOKEN_BYTES, listening, us_of
 from rfid_station.desk.station import Station
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.partner import Partner, PartnerState
-from rfid_station.domain.partner_profile import check_partner_name
+from rfid_station.domain.partner_profile import Protocol, check_partner_name
 from rfid_station.errors import Conflict, StationError, WrongCall
 from rfid_station.ocpi.client import check_token
 from rfid_station.ocpi.handshake import credentials_url_of, register, unregister
@@ -23,18 +24,28 @@ def add_partner(
     station: Station,
     name: str,
     versions_url: str,
-    first_token: str,
+    first_token: str | None,
     agreement: Agreement,
     profile: str = DEFAULT,
 ) -> Partner:
     """Note a partner down, with the token that came out of band. Nothing is sent.
 
+    A hub by OICP is connected with that: it takes no token, but the certificate of the settings.
+
     :raises WrongCall: the URL is none, the token cannot be used, or there is no such profile
     :raises Conflict: there is a partner of that name
     """
+    given = load_partner_profile(profile, station.folder)
+    if given.protocol is Protocol.OICP:
+        if first_token is not None:
+            raise WrongCall("OICP has no first tokens", hint="leave out --token-file")
+        return add_hub(station, name, versions_url, agreement, given)
+    if first_token is None:
+        raise WrongCall(
+            f"{name} is connected by a token that it gave you", hint="give its file with --token-file"
+        )
     check_partner_name(name)
     _check_given(name, versions_url, first_token)
-    given = load_partner_profile(profile, station.folder)
     reference = station.vault.keep(name, first_token)
     try:
         return station.store.partners.add(
@@ -57,6 +68,7 @@ def readmit_partner(station: Station, name: str, versions_url: str | None, first
     :raises Conflict: it is connected
     """
     partner = station.store.partners.get(name)
+    check_no_hub(partner, "first tokens", f"rfid-station partner connect {name}, without --token-file")
     url = versions_url or partner.versions_url
     _check_given(name, url, first_token)
     reference = station.vault.keep(name, first_token)
@@ -92,6 +104,8 @@ def connect_partner(station: Station, name: str) -> Partner:
     :raises PartnerError: it refuses, answers nonsense, or cannot be reached
     """
     partner = station.store.partners.get(name)
+    if is_hub(partner):
+        return connect_hub(station, name)
     if partner.state is PartnerState.CONNECTED:
         raise Conflict(f"{name} is connected already", hint="rfid-station sync status")
     if not partner.client_token_ref:

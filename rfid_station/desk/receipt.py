@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,6 +14,7 @@ from rfid_station.desk.files import write_whole
 from rfid_station.desk.station import Station
 from rfid_station.desk.stopping import Stopped
 from rfid_station.domain.card import CardState
+from rfid_station.domain.hub_client import BehindHub
 from rfid_station.errors import WrongCall
 from rfid_station.sync.confirmation import Confirmation, Risk
 
@@ -44,6 +46,10 @@ class AtPartner:
     risk: Risk
     is_hub: bool
     cached_until: datetime | None
+    is_done: bool = False
+    """Nothing is left to do there: proven, or confirmed by a partner that shows nothing."""
+    behind: BehindHub | None = None
+    """Who stands behind a hub."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,8 @@ def receipt_of(station: Station, stopped: Stopped) -> Receipt:
     moves = [one for one in station.store.cards.history(card.id) if one.action == f"card.{card.state}"]
     spoken = card.driver.language if card.driver and card.driver.language else ENGLISH
     partners = sorted(
-        map(_at_partner, stopped.confirmations), key=lambda one: (_ORDER[one.known], one.partner)
+        (_at_partner(one, stopped.behind.get(one.partner)) for one in stopped.confirmations),
+        key=lambda one: (_ORDER[one.known], one.partner),
     )
     return Receipt(
         number=card.visual_number,
@@ -97,10 +104,19 @@ def receipt_of(station: Station, stopped: Stopped) -> Receipt:
     )
 
 
-def _at_partner(one: Confirmation) -> AtPartner:
-    known = Known.PROVEN if one.is_confirmed else Known.CONFIRMED if one.confirmed_at else Known.UNKNOWN
+def _at_partner(one: Confirmation, behind: BehindHub | None) -> AtPartner:
+    is_proven = one.is_confirmed and one.proven_at is not None
+    known = Known.PROVEN if is_proven else Known.CONFIRMED if one.confirmed_at else Known.UNKNOWN
     return AtPartner(
-        one.partner, known, one.confirmed_at, one.proven_at, one.risk, one.is_hub, one.cached_until
+        one.partner,
+        known,
+        one.confirmed_at,
+        one.proven_at,
+        one.risk,
+        one.is_hub,
+        one.cached_until,
+        is_done=one.is_confirmed,
+        behind=behind,
     )
 
 
@@ -159,6 +175,7 @@ def as_document(receipt: Receipt) -> dict[str, Any]:
                 "confirmed_at": _moment(one.confirmed_at),
                 "proven_at": _moment(one.proven_at),
                 "is_hub": one.is_hub,
+                "behind_hub": behind_row(one.behind),
                 "cached_until": _moment(one.cached_until),
                 "risk": f"{one.risk}",
                 "words": _said(one, words),
@@ -230,10 +247,33 @@ def _line(one: AtPartner, words: dict[str, str]) -> str:
 def _said(one: AtPartner, words: dict[str, str]) -> str:
     said = [words[f"risk {one.risk}"]]
     if one.is_hub:
-        said.append(words["hub"])
+        said += [words["hub"], *_behind(one.behind, words)]
     if one.cached_until:
         said.append(words["cached"].format(until=_shown(one.cached_until)))
     return " ".join(said)
+
+
+def _behind(behind: BehindHub | None, words: dict[str, str]) -> Iterator[str]:
+    """Who stands behind a hub, as far as it told."""
+    if behind and behind.operators:
+        yield words["behind"].format(count=behind.operators)
+    if behind and behind.away:
+        yield words["away"].format(names=behind.named)
+
+
+def behind_row(behind: BehindHub | None) -> dict[str, Any] | None:
+    """The same for programs."""
+    if behind is None:
+        return None
+    away = [
+        {
+            "party": f"{one.party}",
+            "status": f"{one.status}",
+            "last_updated": _moment(one.last_updated),
+        }
+        for one in behind.away
+    ]
+    return {"operators": behind.operators, "away": away}
 
 
 def _notes(receipt: Receipt, words: dict[str, str]) -> tuple[str, ...]:
@@ -242,7 +282,7 @@ def _notes(receipt: Receipt, words: dict[str, str]) -> tuple[str, ...]:
         notes.append(words["nobody"])
     if receipt.not_connected:
         notes.append(words["not connected"].format(names=", ".join(receipt.not_connected)))
-    if any(one.known is not Known.PROVEN for one in receipt.partners):
+    if any(one.known is not Known.PROVEN and not one.is_done for one in receipt.partners):
         notes.append(words["pending"])
     if receipt.is_stopped:
         notes.append(words["offline"])
@@ -282,6 +322,8 @@ _ENGLISH = {
     "risk may accept": "May go on accepting the card without asking us.",
     "risk may accept offline": "Asks us and hears no, but may accept the card when it cannot reach us.",
     "hub": "It is a hub: what the operators behind it know is unknown.",
+    "behind": "Operators behind it: {count}.",
+    "away": "Of them away, as it last told: {names}; they hear of it later, if at all.",
     "cached": "Its chargers may go by the state before until {until}.",
     "nobody": "No charging network is connected, so none had to be told.",
     "not connected": "Not connected, so they cannot know the card from us: {names}.",
@@ -318,6 +360,8 @@ _GERMAN = {
         "Fragt uns und hört Nein, nimmt die Karte aber vielleicht an, wenn wir nicht erreichbar sind."
     ),
     "hub": "Es ist ein Hub: Was die Betreiber dahinter wissen, ist unbekannt.",
+    "behind": "Betreiber dahinter: {count}.",
+    "away": "Davon nach seiner letzten Meldung getrennt: {names}; sie erfahren es später oder gar nicht.",
     "cached": "Seine Ladepunkte gehen vielleicht noch bis {until} nach dem früheren Stand.",
     "nobody": "Kein Ladenetz ist verbunden, also war keines zu benachrichtigen.",
     "not connected": "Nicht verbunden, kennen die Karte also nicht von uns: {names}.",

@@ -7,15 +7,21 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from typing import Any
 
+from rfid_station.desk.agreeing import today
+from rfid_station.desk.contact_book import NotingShelf, PullNotes
 from rfid_station.desk.delivery import background_delivery
 from rfid_station.desk.partner_server import AUTHORIZATIONS, credentials_desk, us_of
 from rfid_station.desk.station import Station
 from rfid_station.domain.partner import Partner, PartnerState
 from rfid_station.errors import StationError, WrongCall
-from rfid_station.ocpi.server import HubClients, Limits, Metrics, Tls, create_app, listen, serve_in_thread
+from rfid_station.ocpi.server import Limits, Metrics, Tls, create_app, listen, serve_in_thread
+from rfid_station.ocpi.server.openapi import describe
+from rfid_station.store.hub_clients import HubClients
 from rfid_station.store.shelf import Doorman, Shelf
+from rfid_station.sync.worker import Worker
 
 Log = Callable[[Mapping[str, object]], None]
 
@@ -61,6 +67,11 @@ def plan_for(
     return Plan(serve, sync, tls)
 
 
+def openapi(station: Station) -> dict[str, Any]:
+    """An OpenAPI document of what partners reach at this station."""
+    return describe(us_of(station))
+
+
 @contextmanager
 def running(station: Station, plan: Plan, log: Log, *, access_log: bool = True) -> Iterator[Running]:
     """Serve and sync while the block runs. In the end, requests that are under way are answered first.
@@ -85,14 +96,16 @@ def _serving(station: Station, plan: Plan, keeper: Keeper | None, log: Log | Non
     with ExitStack() as stack:
         shelf = Shelf(database, partners, station.folder / AUTHORIZATIONS)
         stack.callback(shelf.close)
+        pulls = PullNotes(station.store.contacts)
+        stack.callback(pulls.close)
         doorman = Doorman(database, partners)
         stack.callback(doorman.close)
         app = create_app(
             us_of(station),
             doorman,
             desk=credentials_desk(station),
-            shelf=shelf,
-            hubs=HubClients(),
+            shelf=NotingShelf(shelf, pulls.note),
+            hubs=HubClients(database),
             limits=limits,
             metrics=Metrics(lambda: owed_gauges(station)),
             log=log,
@@ -123,16 +136,16 @@ class Keeper:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sync-keeper", daemon=True)
         self._looked_s = 0.0
-        self._served: tuple[str, ...] = ()
+        self._worker: Worker | None = None
+        self._enforced_on = date.min
         self.trouble = ""
         """Why sync does not run; empty while it does."""
 
     @property
     def is_alive(self) -> bool:
         """Whether every partner that is connected has its thread, by a look that is not old."""
-        threads = {thread.name for thread in threading.enumerate()}
         is_fresh = time.monotonic() - self._looked_s < AGAIN_S + 10 * LOOK_S
-        each_has_one = all(f"sync {name}" in threads for name in self._served)
+        each_has_one = self._worker is None or self._worker.is_alive
         return self._thread.is_alive() and is_fresh and not self.trouble and each_has_one
 
     def start(self) -> None:
@@ -154,17 +167,24 @@ class Keeper:
                 self.trouble = f"{type(trouble).__name__}: {trouble}"
                 self._log({"at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "sync": self.trouble})
                 self._stop.wait(AGAIN_S)
-            self._served = ()
+            self._worker = None
+
+    def _enforce_unsent(self, partners: Iterable[Partner]) -> None:
+        """Put agreements into force that no lane looks after, since nothing is sent to their partners."""
+        self._enforced_on = today(self._station)
+        for partner in partners:
+            if not partner.profile.push:
+                self._station.store.feed.enforce(partner.name)
 
     def _keep(self) -> None:
         """Sync with the partners that there are, until that changes."""
         partners = _connected(self._station)
-        with background_delivery(self._station):
-            self._served = tuple(partner.name for partner in partners)
+        self._enforce_unsent(partners)
+        with background_delivery(self._station) as self._worker:
             self.trouble = ""
             while not self._stop.wait(LOOK_S):
                 self._looked_s = time.monotonic()
-                if _connected(self._station) != partners:
+                if _connected(self._station) != partners or today(self._station) != self._enforced_on:
                     return
 
 

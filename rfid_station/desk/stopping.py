@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 
+from rfid_station.desk.behind_hubs import behind_each_hub, told_with, watching_with
 from rfid_station.desk.delivery import replicator
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState, Reason, check_move
+from rfid_station.domain.hub_client import BehindHub
 from rfid_station.domain.partner import PartnerState
 from rfid_station.errors import StillPending
 from rfid_station.sync.confirmation import Confirmation
@@ -24,19 +28,27 @@ class Stopped:
     confirmations: tuple[Confirmation, ...]
     not_connected: tuple[str, ...]
     """Partners that never got a card yet, so they cannot accept this one from memory."""
+    due: Mapping[str, datetime] = field(default_factory=dict)
+    """Until when each partner is to have it, by the service level of its agreement."""
+    behind: Mapping[str, BehindHub] = field(default_factory=dict)
+    """Who stands behind each partner that is a hub; what the hub confirms says nothing of them."""
 
     def check_confirmed(self) -> None:
         """Let it pass that every partner was proven to hold the new state.
 
         :raises StillPending: one was not
         """
-        waiting = [one.partner for one in self.confirmations if not one.is_confirmed]
+        waiting = [self._late(one.partner) for one in self.confirmations if not one.is_confirmed]
         if waiting:
             raise StillPending(
                 f"card {self.card.visual_number} is {self.card.state} here, not yet confirmed by: "
                 + ", ".join(waiting),
                 hint="rfid-station sync run",
             )
+
+    def _late(self, partner: str) -> str:
+        due = self.due.get(partner)
+        return f"{partner} (due by {due:%Y-%m-%dT%H:%M:%SZ})" if due else partner
 
 
 def check(station: Station, card: Card, to: CardState, reason: Reason | None) -> None:
@@ -78,14 +90,28 @@ def move_and_push(
     if card.state is not to:
         card = move_card(station, card, to, reason)
     token_id = station.store.feed.token_id_of(card.id)
+    behind = behind_each_hub(station)
     confirmations: list[Confirmation] = []
     if token_id is not None:
         with replicator(station) as replication:
             deadline_s = PUSH_S if wait_s is None else wait_s
-            confirmations = replication.push_now(token_id, deadline_s, insist=wait_s is not None, watch=watch)
+            seen = watching_with(behind, watch)
+            confirmations = replication.push_now(token_id, deadline_s, insist=wait_s is not None, watch=seen)
     waiting = [
         partner.name
         for partner in station.store.partners.all()
         if partner.state is not PartnerState.CONNECTED
     ]
-    return Stopped(card, tuple(confirmations), tuple(waiting))
+    due = _due(station, card, confirmations)
+    return Stopped(card, told_with(behind, confirmations), tuple(waiting), due, behind)
+
+
+def _due(station: Station, card: Card, confirmations: Sequence[Confirmation]) -> dict[str, datetime]:
+    """Until when partners are to have a card's newest state; a block is due sooner than its end."""
+    levels = {partner.name: partner.agreement.level for partner in station.store.partners.all()}
+    return {
+        one.partner: card.changed_at
+        + (levels[one.partner].new_within if one.is_valid else levels[one.partner].block_within)
+        for one in confirmations
+        if one.partner in levels
+    }

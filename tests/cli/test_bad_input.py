@@ -135,6 +135,13 @@ def test_a_link_that_is_too_long_for_the_chip_is_refused_before_a_number_is_used
         ("reference,name,fleet,language\n1,,F,de\n", "row 2: name is empty"),
         ("reference,name,fleet,language\n1,Anna,F\n", "row 2: has not 4 columns"),
         ("reference,name,fleet,language\n1,Anna,F,de,x\n", "row 2: has not 4 columns"),
+        ("reference,name,fleet,language,group\n1,Anna,F,de\n", "row 2: has not 5 columns"),
+        ("reference,name,fleet,language,group\n1,Anna,F,de,*\n", "row 2: '*' cannot name a card group"),
+        ("reference,name,fleet,language\n1,Anna,*,de\n", "row 2: '*' cannot name a card group"),
+        (
+            "reference,name,fleet,group,language\n1,Anna,F,G,de\n",
+            "has the columns reference, name, fleet, group",
+        ),
         ('reference,name,fleet,language\n1,"Anna,F,de\n', "unexpected end of data"),
         ("name,reference\nAnna,1\n", "has the columns name, reference"),
         ("reference,name,fleet,language\n", "lists no driver"),

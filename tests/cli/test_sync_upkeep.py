@@ -174,9 +174,13 @@ def test_resync_asks_first_and_brings_back_what_a_partner_lost(
 
 def test_status_knows_the_last_proof(folder: Path, cards: list[Card]) -> None:
     assert cards
+    delivered = rows(run(folder, "sync", "status", "--json"))[0]["last_success"]
+    assert delivered
+    with open_station(folder, CLERK) as station:
+        station.store.contacts.forget("cpo")
     assert rows(run(folder, "sync", "status", "--json"))[0]["last_success"] is None
     run(folder, "sync", "prove")
-    assert rows(run(folder, "sync", "status", "--json"))[0]["last_success"]
+    assert rows(run(folder, "sync", "status", "--json"))[0]["last_success"] >= delivered
     said = run(folder, "sync", "status").stdout
     for name in ("owed_since", "next_try", "last_success", "in_level"):
         assert name in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import resource
 import signal
 import stat
@@ -47,6 +48,13 @@ def test_a_file_that_has_no_room_leaves_the_old_one(tmp_path: Path, little_room:
         write_whole(path, bytes(5000))
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["sheet.pdf"]
+
+
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(WrongCall, match="pipe is not a file"):
+        write_whole(tmp_path / "pipe", b"x")
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def answer(stopped: Stopped, partner: str, answer: PushAnswer, minutes: int) -> 
         Risk.REFUSES,
         is_valid=False,
         confirmed_at=at if is_there else None,
+        proven_at=at if answer is PushAnswer.CONFIRMED else None,
     )
 
 

@@ -37,7 +37,7 @@ def check_one_card_is_whole(station: Station, memory: VirtualType2) -> Card:
     assert card.state is CardState.ACTIVE
     assert card.contract_id.compact == "NLEXMC00000001"
     assert f"04cards.example.com/c/{card.alias}".encode()[2:] in bytes(memory.memory)
-    (change,) = station.store.feed.changes_after(0, Lane.BULK, 10)
+    (change,) = station.store.feed.own_after(0, Lane.BULK, 10)
     assert change.token.uid == card.uid
     assert station.store.audit.check().is_sound
     return card
