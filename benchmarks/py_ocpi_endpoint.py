@@ -4,8 +4,6 @@ python py_ocpi_endpoint.py STORE PORT serves authorize and the list from the tab
 It runs in an environment of its own: py-ocpi pins an old FastAPI and pydantic 1.
 """
 
-
-
 from __future__ import annotations
 
 import sqlite3

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what Python packages cannot bring (the PC/SC service, the virtual reader's driver, what
-# building pyscard takes, other people's NFC and key tools that judge our cards), each only where it is missing: as root, or by a sudo that asks for no
-# password. Where neither works it says what to run, and fails.
+# building pyscard takes, other people's NFC and key tools that judge our cards, a print service and
+# other people's PDF tools that judge our prints), each only where it is missing:
+# as root, or by a sudo that asks for no password. Where neither works it says what to run, and fails.
 #
 # usage: setup/system-packages.sh PYTHON
 set -euo pipefail
@@ -59,6 +60,10 @@ need libfreefare-bin has_program mifare-desfire-info
 need opensc has_program opensc-tool
 need pcsc-tools has_program pcsc_scan
 need softhsm2 has_program softhsm2-util
+need "cups cups-client" has_program cupsd
+need printer-driver-cups-pdf test -e /usr/lib/cups/backend/cups-pdf
+need ghostscript has_program gs
+need poppler-utils has_program pdffonts
 need "$python_name-dev" has_python_headers
 need "$python_name-venv" "$python" -c 'import ensurepip, venv'
 

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from rfid_station import __version__
-from rfid_station.cli import card, key, partner, reader, sheet, simulate, store, sync
+from rfid_station.cli import card, key, letter, partner, press, reader, sheet, simulate, store, sync
 from rfid_station.cli.context import Who, note_globals
 from rfid_station.cli.output import show_error
 from rfid_station.cli.serve import serve
@@ -38,10 +38,14 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+press.register(card.app, sheet.app)
 app.add_typer(reader.app, name="reader")
 app.add_typer(card.app, name="card")
 app.add_typer(key.app, name="key")
 app.add_typer(sheet.app, name="sheet")
+app.add_typer(letter.app, name="letter")
+app.add_typer(letter.labels, name="label")
+app.add_typer(letter.packing, name="packing")
 app.add_typer(partner.app, name="partner")
 app.add_typer(sync.app, name="sync")
 app.add_typer(store.app, name="store")

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rfid_station.cli import sheet_designs
 from rfid_station.cli.completion import card_numbers
-from rfid_station.cli.context import the_station
+from rfid_station.cli.context import folder_of, the_station
 from rfid_station.cli.output import counted, show_document, show_rows, talk
+from rfid_station.errors import WrongCall
+
+if TYPE_CHECKING:
+    from rfid_station.desk.sheets import SheetFiles
 
 app = typer.Typer(help="Sheets: cards onto paper or plastic.", no_args_is_help=True)
+sheet_designs.register(app)
+
+Sheet = Annotated[str | None, typer.Option(help="A file in templates/sheets. [default: print.sheet]")]
+FlipEdge = Annotated[
+    str | None, typer.Option("--flip", help="The edge that a printer flips sheets on: long or short.")
+]
+Offset = Annotated[
+    str | None,
+    typer.Option(metavar="X,Y", help="Move the back by mm, right and down; see `sheet calibrate`."),
+]
+Out = Annotated[Path | None, typer.Option(help="Where the PDF goes. [default: prints/ of the station]")]
 
 
 @app.command("print")
@@ -27,26 +43,57 @@ def print_(
     ] = None,
     fleet: Annotated[str | None, typer.Option(help="Only cards of this fleet.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Also those that were printed before.")] = False,
+    reason: Annotated[str | None, typer.Option(help="Why cards are printed again.")] = None,
     design: Annotated[
         str | None, typer.Option(help="A file in templates/cards. [default: print.design]")
     ] = None,
     brand: Annotated[
         str | None, typer.Option(help="A file in templates/brands. [default: print.brand]")
     ] = None,
-    sheet: Annotated[
-        str | None, typer.Option(help="A file in templates/sheets. [default: print.sheet]")
+    sheet: Sheet = None,
+    start: Annotated[
+        int | None, typer.Option(min=1, help="The first free position of a used sheet. [default: 1]")
     ] = None,
-    start: Annotated[int, typer.Option(min=1, help="The first free position of a used sheet.")] = 1,
-    out: Annotated[
-        Path | None, typer.Option(help="Where the PDF goes. [default: prints/ of the station]")
+    onto: Annotated[
+        int | None, typer.Option(min=1, metavar="JOB", help="Go on with the last sheet of this job.")
     ] = None,
+    order: Annotated[
+        str | None, typer.Option(help="row, column, or stack: cut piles are in order. [default: the sheet's]")
+    ] = None,
+    side: Annotated[
+        str | None, typer.Option(help="Only this side: front or back. [default: what the design has]")
+    ] = None,
+    flip: FlipEdge = None,
+    offset: Offset = None,
+    language: Annotated[str | None, typer.Option(help="Of the texts on the card, as in de.")] = None,
+    per_file: Annotated[
+        int, typer.Option("--per-file", min=1, max=100_000, help="More cards become several files.")
+    ] = 10_000,
+    out: Out = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be printed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Print cards on sheets: a PDF with crop marks and bleed, and a picture of its first sheet."""
     from rfid_station.desk import sheets
     from rfid_station.desk.lookup import the_card
+    from rfid_station.printing.design import Side
+    from rfid_station.printing.layout import Flip, Order
 
+    wish = sheets.Wish(
+        design=design,
+        brand=brand,
+        sheet=sheet,
+        start_position=start,
+        out=out,
+        order=Order(one_of("--order", order, list(Order))) if order else None,
+        flip=Flip(one_of("--flip", flip, list(Flip))) if flip else None,
+        offset_mm=offset_of(offset),
+        sides=(Side(one_of("--side", side, list(Side))),) if side else None,
+        language=language,
+        onto=onto,
+        cards_in_a_file=per_file,
+        reason=reason,
+    )
     with the_station(ctx) as station:
         if numbers:
             cards = [the_card(station, number) for number in numbers]
@@ -56,18 +103,82 @@ def print_(
             rows = [{"number": card.visual_number, "contract": f"{card.contract_id}"} for card in cards]
             show_rows(rows, as_json=as_json, empty="nothing would be printed")
             return
-        made = sheets.print_sheets(station, cards, sheets.Wish(design, brand, sheet, start, out))
+        _show(sheets.print_sheets(station, cards, wish), as_json)
+
+
+@app.command()
+def calibrate(
+    ctx: typer.Context, sheet: Sheet = None, flip: FlipEdge = None, offset: Offset = None, out: Out = None
+) -> None:
+    """Make a page that shows how far off the back is, and where a sheet's positions lie."""
+    from rfid_station.desk import sheets
+    from rfid_station.printing.layout import Flip
+
+    edge = Flip(one_of("--flip", flip, list(Flip))) if flip else None
+    wish = sheets.Wish(sheet=sheet, flip=edge, offset_mm=offset_of(offset), out=out)
+    with the_station(ctx) as station:
+        typer.echo(sheets.write_calibration(station, wish))
+    talk("print both sides without scaling, and hold the sheet against the light")
+
+
+@app.command()
+def layouts(
+    ctx: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """List the sheets that can be printed on, your own and those that ship."""
+    from rfid_station.desk import sheets
+
+    rows = [
+        {
+            "name": layout.source.stem,
+            "for": "labels" if layout.is_label else "cards",
+            "positions": len(layout.slots),
+            "paper": f"{layout.paper.width:g} × {layout.paper.height:g} mm",
+            "colors": f"{layout.color_space}",
+            "title": layout.title,
+        }
+        for layout in sheets.all_layouts(folder_of(ctx))
+    ]
+    show_rows(rows, as_json=as_json, empty="there are no sheets")
+
+
+def one_of(option: str, given: str, words: list[str]) -> str:
+    """A word that is one of a few.
+
+    :raises WrongCall: it is none of them
+    """
+    if given not in words:
+        raise WrongCall(f"{option} cannot be {given!r}", hint=f"add {option} with one of: {', '.join(words)}")
+    return given
+
+
+def offset_of(text: str | None) -> tuple[float, float] | None:
+    """Two numbers with a comma between, in mm.
+
+    :raises WrongCall: they are not, or move by more than 20 mm
+    """
+    if text is None:
+        return None
+    try:
+        x, y = map(float, text.split(","))
+    except ValueError:
+        x = y = float("nan")
+    if not (abs(x) <= 20 and abs(y) <= 20):
+        raise WrongCall(f"--offset cannot be {text!r}", hint="write two numbers of mm, as in --offset 0.5,-1")
+    return (x, y)
+
+
+def _show(made: SheetFiles, as_json: bool) -> None:
     if as_json:
-        show_document(
-            {
-                "pdf": made.pdf,
-                "preview": made.preview,
-                "cards": made.cards,
-                "sheets": made.sheets,
-                "job": made.job,
-            }
-        )
+        document = {"pdf": made.pdf, "preview": made.preview, "cards": made.cards, "sheets": made.sheets}
+        files = [
+            {"pdf": f"{file.pdf}", "job": file.job, "cards": file.cards, "sheets": file.sheets}
+            for file in made.files
+        ]
+        show_document({**document, "job": made.job, "files": files})
         return
-    typer.echo(made.pdf)
+    for file in made.files:
+        typer.echo(file.pdf)
     talk(f"{counted(made.cards, 'card')} on {counted(made.sheets, 'sheet')}")
     talk(f"a picture of the first: {made.preview}")

@@ -10,6 +10,7 @@ from rfid_station.domain.feed import Change, Lane
 from rfid_station.domain.partner import Partner, PartnerState
 from rfid_station.errors import Conflict, StationError
 from rfid_station.store.feed import Proof
+from rfid_station.store.prints import FRONT
 
 
 def the_card(station: Station, number: str) -> Card:
@@ -57,7 +58,9 @@ def describe(station: Station, card: Card) -> dict[str, Any]:
             {
                 "at": printed.at,
                 "design": printed.design,
-                "place": f"job {printed.job_id}, sheet {printed.sheet_number}, position {printed.position}",
+                "place": f"job {printed.job_id}, sheet {printed.sheet_number}, position {printed.position}"
+                + (f", {printed.side}" if printed.side != FRONT else ""),
+                "reason": printed.reason,
             }
             for printed in station.store.prints.of_card(card.id)
         ],

@@ -19,7 +19,7 @@ from rfid_station.errors import WrongCall
 from rfid_station.sync.confirmation import Confirmation, Risk
 
 if TYPE_CHECKING:
-    from rfid_station.printing.receipt import ReceiptPage
+    from rfid_station.printing.papers.receipt import ReceiptPage
 
 KINDS = (".pdf", ".json", ".txt")
 ENGLISH, GERMAN = "en", "de"
@@ -151,7 +151,7 @@ def _content(kind: str, receipt: Receipt) -> bytes:
         return (json.dumps(as_document(receipt), ensure_ascii=False, indent=2) + "\n").encode()
     if kind == ".txt":
         return as_text(receipt).encode()
-    from rfid_station.printing.receipt import render_receipt
+    from rfid_station.printing.papers.receipt import render_receipt
 
     return render_receipt(as_page(receipt))
 
@@ -188,7 +188,7 @@ def as_document(receipt: Receipt) -> dict[str, Any]:
 
 def as_page(receipt: Receipt) -> ReceiptPage:
     """For a reader: the card's language decides the words."""
-    from rfid_station.printing.receipt import Entry, ReceiptPage
+    from rfid_station.printing.papers.receipt import Entry, ReceiptPage
 
     words = _words(receipt)
     return ReceiptPage(

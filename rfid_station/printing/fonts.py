@@ -1,6 +1,7 @@
 """The fonts of a brand, embedded in every PDF, and what a text needs in them.
 
-Nothing is ever set in a font that does not have the glyph: a PDF would show a box.
+Nothing is ever set in a font that does not have the glyph: a PDF would show a box. Where a brand
+names several fonts for one use, each letter is set in the first that has it.
 """
 
 from __future__ import annotations
@@ -8,37 +9,60 @@ from __future__ import annotations
 import struct
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
+from importlib import resources
 from pathlib import Path
 
-import reportlab
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFError, TTFont
 
 from rfid_station.errors import PrintError, WrongCall
 from rfid_station.printing.brand import Brand, Font, ShippedFont
 
+_SHIPPED_PACKAGE = "font_source_sans_pro"
 _SHIPPED_FILES: Mapping[ShippedFont, str] = {
-    ShippedFont.REGULAR: "Vera.ttf",
-    ShippedFont.BOLD: "VeraBd.ttf",
-    ShippedFont.ITALIC: "VeraIt.ttf",
-    ShippedFont.BOLD_ITALIC: "VeraBI.ttf",
+    ShippedFont.LIGHT: "SourceSansPro-Light.ttf",
+    ShippedFont.REGULAR: "SourceSansPro-Regular.ttf",
+    ShippedFont.SEMIBOLD: "SourceSansPro-Semibold.ttf",
+    ShippedFont.BOLD: "SourceSansPro-Bold.ttf",
+    ShippedFont.BLACK: "SourceSansPro-Black.ttf",
 }
+_LEAST_WIDTH = 0.001
 
 
 @dataclass(frozen=True, slots=True)
 class Typeface:
-    """A font that ReportLab knows by `name`, and the characters it has glyphs for."""
+    """A font that ReportLab knows by `name`, the characters it has glyphs for, and its stand-ins."""
 
     name: str
     title: str
+    advances: Mapping[str, float]
+    """How wide each character is that it has a glyph for, in parts of the font size."""
     glyphs: frozenset[str]
+    stand_ins: tuple[Typeface, ...] = ()
+
+    def runs(self, text: str) -> list[tuple[Typeface, str]]:
+        """The text in parts, each with the font that it is set in; all glyphs have to be there."""
+        if not self.stand_ins or self.glyphs.issuperset(text):
+            return [(self, text)]
+        runs: list[tuple[Typeface, str]] = []
+        for character in text:
+            face = next(face for face in (self, *self.stand_ins) if character in face.glyphs)
+            if runs and runs[-1][0] is face:
+                runs[-1] = (face, runs[-1][1] + character)
+            else:
+                runs.append((face, character))
+        return runs
 
     def width(self, text: str, tracking: float) -> float:
         """How wide a text is, in parts of the font size; `tracking` lies between its letters."""
-        return float(pdfmetrics.stringWidth(text, self.name, 1)) + tracking * (len(text) - 1)
+        if self.stand_ins:
+            letters = sum(sum(map(face.advances.__getitem__, run)) for face, run in self.runs(text))
+        else:
+            letters = sum(map(self.advances.__getitem__, text))
+        return letters + tracking * (len(text) - 1)
 
     def fitted_size(self, text: str, tracking: float, width_pt: float, sizes: tuple[float, float]) -> float:
         """The largest font size, in points, at which a text is no wider than `width_pt`.
@@ -47,9 +71,9 @@ class Typeface:
 
         :raises PrintError: a character has no glyph, or the smallest size is still too large
         """
-        self._check_glyphs(text)
+        self.check_glyphs(text)
         smallest, largest = sizes
-        fitting = min(largest, width_pt / max(self.width(text, tracking), 0.001))
+        fitting = min(largest, width_pt / max(self.width(text, tracking), _LEAST_WIDTH))
         if fitting < smallest:
             raise PrintError(
                 f"{text!r} is too long: it would fit at {fitting:.1f} pt, and {smallest:g} pt is the least",
@@ -57,39 +81,127 @@ class Typeface:
             )
         return fitting
 
-    def _check_glyphs(self, text: str) -> None:
+    def wrapped(
+        self, text: str, tracking: float, width_pt: float, lines: int, sizes: tuple[float, float]
+    ) -> tuple[float, list[str]]:
+        """The largest font size at which a text takes no more than some lines, and these lines.
+
+        Lines end at spaces only.
+
+        :raises PrintError: a character has no glyph, or the smallest size is still too large
+        """
+        self.check_glyphs(text)
+        smallest, largest = sizes
+        size = largest
+        while True:
+            broken = self._broken(text, tracking, width_pt / size)
+            if len(broken) <= lines and all(
+                self.width(line, tracking) * size <= width_pt + _LEAST_WIDTH for line in broken
+            ):
+                return size, broken
+            if size <= smallest:
+                raise PrintError(
+                    f"{text!r} is too long: it takes more than {lines} lines at {smallest:g} pt",
+                    hint="shorten it, or give it more width, lines or a smaller min_size in the template",
+                )
+            size = max(smallest, size - _STEP_PT)
+
+    def _broken(self, text: str, tracking: float, width: float) -> list[str]:
+        lines: list[str] = []
+        for word in text.split():
+            longer = f"{lines[-1]} {word}" if lines else word
+            if lines and self.width(longer, tracking) <= width:
+                lines[-1] = longer
+            else:
+                lines.append(word)
+        return lines
+
+    def check_glyphs(self, text: str) -> None:
+        """See that the text can be set.
+
+        :raises PrintError: a character has no glyph, or its script is not one that is set letter by letter
+        """
         if self.glyphs.issuperset(text):
+            if not text.isascii():
+                _refuse_scripts(text)
             return
-        missing = next(character for character in text if character not in self.glyphs)
-        name = unicodedata.name(missing, "control character")
-        raise PrintError(
-            f"font {self.title} has no glyph for {missing!r} (U+{ord(missing):04X}, {name}) of {text!r}",
-            hint="name a .ttf file that has it in the brand's [fonts], or write the text without it",
-        )
+        missing = next((character for character in text if not self.has(character)), None)
+        if missing is not None:
+            raise PrintError(
+                f"{self._says_no()} glyph for {missing!r} (U+{ord(missing):04X}, {_named(missing)})"
+                f" of {text!r}",
+                hint="name a .ttf file that has it in the brand's [fonts], or write the text without it",
+            )
+        _refuse_scripts(text)
+
+    def has(self, character: str) -> bool:
+        """Whether this font or a stand-in has a glyph for a character."""
+        return any(character in face.glyphs for face in (self, *self.stand_ins))
+
+    def _says_no(self) -> str:
+        if not self.stand_ins:
+            return f"font {self.title} has no"
+        return f"none of the fonts {', '.join(face.title for face in (self, *self.stand_ins))} has a"
+
+
+_STEP_PT = 0.25
+_RIGHT_TO_LEFT = ("R", "AL", "AN")
+
+
+def _refuse_scripts(text: str) -> None:
+    """A PDF has glyphs side by side: what is joined, stacked or turned round would come out wrong."""
+    for character in text:
+        if unicodedata.bidirectional(character) in _RIGHT_TO_LEFT or unicodedata.category(character) == "Mn":
+            raise PrintError(
+                f"{character!r} (U+{ord(character):04X}, {_named(character)}) of {text!r} belongs to a script"
+                " that is not set letter by letter from left to right",
+                hint="draw the text as paths and print it as a logo, or write it in another script",
+            )
+
+
+def _named(character: str) -> str:
+    return unicodedata.name(character, "control character")
 
 
 def typeface(brand: Brand, role: str) -> Typeface:
-    """The font that a brand uses in a role, as `regular` or `bold`.
+    """The font that a brand uses in a role, as `regular` or `bold`, with its stand-ins.
 
     :raises WrongCall: the brand has no font for it, or its file is no TrueType font
     """
-    return _registered(_file(brand.font(role)))
+    return _chain(brand.font(role))
 
 
 def house_typeface() -> Typeface:
     """The font for what stands on a sheet beside the cards."""
-    return _registered(_file(ShippedFont.REGULAR))
+    return _chain((ShippedFont.REGULAR,))
+
+
+def house_bold() -> Typeface:
+    """The bold one to go with it."""
+    return _chain((ShippedFont.BOLD,))
 
 
 def normal_form(text: str) -> str:
     """The text with accents composed (NFC), since fonts have `ü` and not `u` with a dieresis behind it."""
-    return unicodedata.normalize("NFC", text)
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+@cache
+def _chain(fonts: tuple[Font, ...]) -> Typeface:
+    first, *others = (_registered(_file(font)) for font in fonts)
+    return replace(first, stand_ins=tuple(others))
 
 
 def _file(font: Font) -> Path:
-    if isinstance(font, ShippedFont):
-        return Path(reportlab.__file__).parent / "fonts" / _SHIPPED_FILES[font]
-    return font
+    if not isinstance(font, ShippedFont):
+        return font
+    try:
+        folder = Path(str(resources.files(_SHIPPED_PACKAGE)))
+    except ModuleNotFoundError as error:
+        raise WrongCall(
+            f"{font} is not installed", hint="python -m pip install font-source-sans-pro"
+        ) from error
+    return folder / "files" / _SHIPPED_FILES[font]
 
 
 @cache
@@ -104,4 +216,5 @@ def _registered(file: Path) -> Typeface:
             hint="OpenType fonts with PostScript outlines (CFF) have to be converted to TrueType first",
         ) from error
     pdfmetrics.registerFont(font)
-    return Typeface(name, file.name, frozenset(map(chr, font.face.charToGlyph)))
+    advances = {chr(code): font.face.charWidths[code] / 1000 for code in font.face.charToGlyph}
+    return Typeface(name, file.name, advances, frozenset(advances))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 Point = tuple[float, float]
 
-POINTS_PER_MM = 72 / 25.4
+MM_PER_INCH = 25.4
+POINTS_PER_MM = 72 / MM_PER_INCH
 """A PDF point is 1/72 inch."""
 
 _TOUCHING_MM = 1e-6

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from reportlab import rl_config
+from reportlab.lib.colors import CMYKColor, CMYKColorSep
+from reportlab.lib.colors import Color as RGBColor
 from reportlab.lib.utils import ImageReader
-from reportlab.pdfgen.canvas import FILL_NON_ZERO, Canvas
+from reportlab.pdfbase.pdfdoc import PDFResourceDictionary
+from reportlab.pdfgen.canvas import FILL_EVEN_ODD, FILL_NON_ZERO, Canvas
 
+from rfid_station.printing.art.outline import Close, Curve, Line, Move
 from rfid_station.printing.brand import Color, Shape
+from rfid_station.printing.codes.modules import Modules
+from rfid_station.printing.codes.qr_code import QrMatrix
+from rfid_station.printing.fonts import Typeface
 from rfid_station.printing.geometry import POINTS_PER_MM, Box, Point
 from rfid_station.printing.layout import ColorSpace
-from rfid_station.printing.outline import Close, Curve, Line, Move
-from rfid_station.printing.qr_code import QrMatrix
+
+Stops = Sequence[tuple[Color, float]]
+"""Colours of a gradient, and where each is pure, from 0 to 1."""
 
 ROUND = 1
 FLAT = 0
@@ -70,21 +78,67 @@ class Pen:
             name, self.x(frame.x), self.y(frame.bottom), self.x(frame.right), self.y(frame.y)
         )
         yield
-        self.canvas.endForm()
+        self.canvas.endForm(Resources=self._resources())
+
+    def _resources(self) -> PDFResourceDictionary:
+        """All that the current drawing names.
+
+        Left to itself, `endForm` forgets spot colours, transparency and gradients: they would
+        be drawn opaque, in black, or not at all (ISO 32000-1, 7.8.3 and 8.10.1).
+        """
+        canvas = self.canvas
+        resources = PDFResourceDictionary()
+        resources.basicFonts()
+        resources.allProcs()
+        resources.setColorSpace(canvas._colorsUsed)
+        resources.setShading(canvas._shadingUsed)
+        resources.ExtGState = canvas._extgstate.getState() or {}
+        resources.XObject = canvas._doc.xobjDict(canvas._formsinuse) if canvas._formsinuse else {}
+        return resources
+
+    @contextmanager
+    def within(self, box: Box, radius_mm: float = 0) -> Iterator[None]:
+        """Cut off at a box what is drawn meanwhile."""
+        self.canvas.saveState()
+        path = self.canvas.beginPath()
+        place = (self.x(box.x), self.y(box.bottom), box.width * POINTS_PER_MM, box.height * POINTS_PER_MM)
+        if radius_mm:
+            path.roundRect(*place, radius_mm * POINTS_PER_MM)
+        else:
+            path.rect(*place)
+        self.canvas.clipPath(path, stroke=0, fill=0)
+        yield
+        self.canvas.restoreState()
+
+    @contextmanager
+    def see_through(self, opacity: float) -> Iterator[None]:
+        """Let what lies below shine through what is drawn meanwhile."""
+        if opacity >= 1:
+            yield
+            return
+        self.canvas.saveState()
+        self.canvas.setFillAlpha(opacity)
+        self.canvas.setStrokeAlpha(opacity)
+        yield
+        self.canvas.restoreState()
 
     def fill_with(self, color: Color) -> None:
         """Use a colour for areas and texts."""
-        if self.color_space is ColorSpace.CMYK:
-            self.canvas.setFillColorCMYK(*color.cmyk)
-        else:
+        if self.color_space is not ColorSpace.CMYK:
             self.canvas.setFillColorRGB(*color.rgb)
+        elif color.spot:
+            self.canvas.setFillColor(_ink(color))
+        else:
+            self.canvas.setFillColorCMYK(*color.cmyk)
 
     def stroke_with(self, color: Color, width_mm: float, cap: int) -> None:
         """Use a colour and a width for lines."""
-        if self.color_space is ColorSpace.CMYK:
-            self.canvas.setStrokeColorCMYK(*color.cmyk)
-        else:
+        if self.color_space is not ColorSpace.CMYK:
             self.canvas.setStrokeColorRGB(*color.rgb)
+        elif color.spot:
+            self.canvas.setStrokeColor(_ink(color))
+        else:
+            self.canvas.setStrokeColorCMYK(*color.cmyk)
         self.canvas.setLineWidth(width_mm * POINTS_PER_MM)
         self.canvas.setLineCap(cap)
         self.canvas.setLineJoin(cap)
@@ -122,14 +176,39 @@ class Pen:
             self.stroke_with(color, shape.pen * scale, ROUND)
         else:
             self.fill_with(color)
-        self.canvas.drawPath(
-            path, stroke=int(bool(shape.pen)), fill=int(not shape.pen), fillMode=FILL_NON_ZERO
-        )
+        mode = FILL_EVEN_ODD if shape.is_even_odd else FILL_NON_ZERO
+        with self.see_through(shape.opacity):
+            self.canvas.drawPath(path, stroke=int(bool(shape.pen)), fill=int(not shape.pen), fillMode=mode)
+
+    def gradient(self, box: Box, start: Point, end: Point, radius_mm: float, stops: Stops) -> None:
+        """Fill a box from one colour to the next, along a line or, with a radius, from `start` outwards.
+
+        Spot colours are mixed from what stands for them in CMYK.
+        """
+        cmyk = self.color_space is ColorSpace.CMYK
+        colors = [CMYKColor(*color.cmyk) if cmyk else RGBColor(*color.rgb) for color, _ in stops]
+        places = [place for _, place in stops]
+        at = (self.x(start[0]), self.y(start[1]))
+        with self.within(box):
+            if radius_mm:
+                self.canvas.radialGradient(*at, radius_mm * POINTS_PER_MM, colors, places)
+            else:
+                self.canvas.linearGradient(*at, self.x(end[0]), self.y(end[1]), colors, places)
 
     def text(self, text: str, at: Point, font: str, size_pt: float, tracking: float = 0) -> None:
         """Write one line from a point on its baseline; `tracking` is in parts of the size."""
         self.canvas.setFont(font, size_pt)
         self.canvas.drawString(self.x(at[0]), self.y(at[1]), text, charSpace=tracking * size_pt)
+
+    def write(self, text: str, at: Point, face: Typeface, size_pt: float, tracking: float = 0) -> None:
+        """Write one line, each part of it in the font that has its letters."""
+        x, y = at
+        if not face.stand_ins:
+            self.text(text, at, face.name, size_pt, tracking)
+            return
+        for part, run in face.runs(text):
+            self.text(run, (x, y), part.name, size_pt, tracking)
+            x += (part.width(run, tracking) + tracking) * size_pt / POINTS_PER_MM
 
     def picture(self, picture: ImageReader, box: Box) -> None:
         """Draw a pixel picture, its transparency kept; equal pictures are stored once.
@@ -140,16 +219,22 @@ class Pen:
         size = (box.width * POINTS_PER_MM, box.height * POINTS_PER_MM)
         self.canvas.drawImage(picture, self.x(box.x), self.y(box.bottom), *size, mask="auto")
 
-    def modules(self, matrix: QrMatrix, box: Box) -> None:
+    def modules(self, matrix: QrMatrix | Modules, box: Box) -> None:
         """Paint the dark modules of a code, as one stencil in the colour of areas.
 
         A stencil (image mask, ISO 32000-1, 8.9.6.2) has no seams between modules and stays in
         the colour space of the page; written in place, it takes fewer bytes than as an object.
         """
-        self.canvas.saveState()
-        self.canvas.translate(self.x(box.x), self.y(box.bottom))
-        self.canvas.scale(box.width * POINTS_PER_MM, box.height * POINTS_PER_MM)
+        if isinstance(matrix, Modules):
+            columns, rows = matrix.columns, matrix.rows
+        else:
+            columns = rows = matrix.side
+        width, height = box.width * POINTS_PER_MM, box.height * POINTS_PER_MM
         self.canvas.addLiteral(
-            f"BI /W {matrix.side} /H {matrix.side} /IM true /D [1 0] /F /AHx ID\n{matrix.bits.hex()}>\nEI"
+            f"q {width:.4f} 0 0 {height:.4f} {self.x(box.x):.4f} {self.y(box.bottom):.4f} cm\n"
+            f"BI /W {columns} /H {rows} /IM true /D [1 0] /F /AHx ID\n{matrix.bits.hex()}>\nEI Q"
         )
-        self.canvas.restoreState()
+
+
+def _ink(color: Color) -> CMYKColorSep:
+    return CMYKColorSep(*color.cmyk, spotName=color.spot, density=color.tint)

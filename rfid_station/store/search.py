@@ -97,12 +97,13 @@ def _uids(text: str) -> list[str]:
 
 
 def _aliases(text: str) -> list[str]:
-    """An alias as it stands, or as the end of a card's link."""
+    """An alias as it stands, or as the end of a card's link; typed in small letters, too."""
     try:
         path = urlsplit(text).path
     except ValueError:
         path = text
-    return list(dict.fromkeys([text, path.rstrip("/").rsplit("/", 1)[-1]]))
+    end = path.rstrip("/").rsplit("/", 1)[-1]
+    return list(dict.fromkeys([text, end, end.upper()]))
 
 
 def _storable(text: str) -> str:

@@ -309,7 +309,7 @@ class EventRow(_Row, table=True):
 
 
 class PrintJobRow(_Row, table=True):
-    """One file that went to a printer."""
+    """One file that went to a printer or a print bureau."""
 
     __tablename__: ClassVar[str] = "print_job"
 
@@ -318,17 +318,22 @@ class PrintJobRow(_Row, table=True):
     actor: str
     design: str
     sheet: str
+    """The sheet's layout, the model of the card printer, or the bureau."""
     file_sha256: str = Field(sa_type=String(64))
+    kind: str
+    reason: str | None = Field(sa_type=Text)
+    """Why cards were printed again."""
 
 
 class PrintItemRow(_Row, table=True):
-    """One card on one sheet of a print job."""
+    """One side of one card on one sheet of a print job."""
 
     __tablename__: ClassVar[str] = "print_item"
 
     job_id: int = Field(foreign_key="print_job.id", primary_key=True)
     sheet_number: int = Field(primary_key=True)
     position: int = Field(primary_key=True)
+    side: str = Field(primary_key=True)
     card_id: int = Field(foreign_key="card.id", index=True)
 
 

@@ -15,6 +15,7 @@ COSTLY = {
     "alembic",
     "cryptography",
     "fastapi",
+    "pikepdf",
     "pypdfium2",
     "pyreqwest",
     "qrcode",

@@ -137,7 +137,11 @@ def test_a_sheet_and_its_preview_are_made_and_remembered(folder: Path, card: Car
     assert Path(made["preview"]).read_bytes().startswith(b"\x89PNG")
     again = run(folder, "sheet", "print")
     assert again.exit_code == 2
-    one = json.loads(run(folder, "sheet", "print", card.visual_number, "--start", "10", "--json").stdout)
+    one = json.loads(
+        run(
+            folder, "sheet", "print", card.visual_number, "--start", "10", "--reason", "worn", "--json"
+        ).stdout
+    )
     assert one["cards"] == 1
     told = json.loads(run(folder, "card", "show", card.visual_number, "--json").stdout)
     assert [print_["place"] for print_ in told["printed"]] == [

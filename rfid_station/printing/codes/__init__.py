@@ -1,0 +1,1 @@
+"""Codes that machines read: encoded, and as modules to be drawn."""

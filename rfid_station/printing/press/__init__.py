@@ -1,0 +1,1 @@
+"""For those who print elsewhere or on plastic: bureaus, press files, card printers."""
