@@ -118,7 +118,8 @@ def fill(path: Path, tokens: int, party: Party) -> None:
     with closing(sqlite3.connect(path)) as db, db:
         db.executemany(
             "INSERT INTO card (id, uid, chip, profile, state, contract_id, visual_number, visual_bare, alias,"
-            " created_at, changed_at) VALUES (?, ?, 'NTAG213', 'plain', 'active', ?, ?, ?, ?, ?, ?)",
+            " created_at, changed_at, card_group)"
+            " VALUES (?, ?, 'NTAG213', 'plain', 'active', ?, ?, ?, ?, ?, ?, 'general')",
             (
                 (n, f"04{n:012X}", f"{country}{party_id}C{n:08}", f"E-{n}", f"E{n}", f"a{n}", at, at)
                 for n in numbers
@@ -126,8 +127,9 @@ def fill(path: Path, tokens: int, party: Party) -> None:
         )
         db.executemany(
             "INSERT INTO token (id, card_id, created_seq, revision, urgent, type, uid, country_code,"
-            " party_id, contract_id, visual_number, issuer, valid, whitelist, last_updated)"
-            " VALUES (?, ?, ?, ?, 0, 'RFID', ?, ?, ?, ?, ?, 'Example Mobility', 1, 'ALLOWED', ?)",
+            " party_id, contract_id, visual_number, issuer, valid, whitelist, last_updated, card_group,"
+            " grouped_at)"
+            " VALUES (?, ?, ?, ?, 0, 'RFID', ?, ?, ?, ?, ?, 'Example', 1, 'ALLOWED', ?, 'general', 1)",
             (
                 (n, n, n, n, f"04{n:012X}", country, party_id, f"{country}{party_id}C{n:08}", f"E-{n}", at)
                 for n in numbers

@@ -71,7 +71,8 @@ def make_station(folder: Path, port: int) -> None:
         at = "2026-01-15T09:30:00.000000Z"
         db.executemany(
             "INSERT INTO card (id, uid, chip, profile, state, contract_id, visual_number, visual_bare, alias,"
-            " created_at, changed_at) VALUES (?, ?, 'NTAG213', 'plain', 'active', ?, ?, ?, ?, ?, ?)",
+            " created_at, changed_at, card_group)"
+            " VALUES (?, ?, 'NTAG213', 'plain', 'active', ?, ?, ?, ?, ?, ?, 'general')",
             (
                 (n, uid_of(n), f"NLEXMC{n:08}", f"EXM-{n}", f"EXM{n}", f"a{n}", at, at)
                 for n in range(1, TOKENS + 1)
@@ -79,8 +80,10 @@ def make_station(folder: Path, port: int) -> None:
         )
         db.executemany(
             "INSERT INTO token (id, card_id, created_seq, revision, urgent, type, uid, country_code,"
-            " party_id, contract_id, visual_number, issuer, valid, whitelist, last_updated)"
-            " VALUES (?, ?, ?, ?, 0, 'RFID', ?, 'NL', 'EXM', ?, ?, 'Example Mobility', 1, 'ALLOWED', ?)",
+            " party_id, contract_id, visual_number, issuer, valid, whitelist, last_updated, card_group,"
+            " grouped_at)"
+            " VALUES (?, ?, ?, ?, 0, 'RFID', ?, 'NL', 'EXM', ?, ?, 'Example Mobility', 1, 'ALLOWED', ?,"
+            " 'general', 1)",
             ((n, n, n, n, uid_of(n), f"NLEXMC{n:08}", f"EXM-{n}", at) for n in range(1, TOKENS + 1)),
         )
         db.execute("UPDATE meta SET revision = ?, token_count = ?", (TOKENS, TOKENS))
