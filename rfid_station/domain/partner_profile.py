@@ -77,6 +77,9 @@ class AfterOutage(StrEnum):
     """The partner reads what changed by itself; we push what changes from then on."""
 
 
+_CREDENTIALS = {Protocol.OCPI: "client token", Protocol.OICP: "certificate or contract"}
+_WAYS_BACK_IN = {Protocol.OCPI: "connect it again", Protocol.OICP: "settle it with the hub"}
+
 _ENDPOINT = re.compile(r"https?://\S+")
 
 
@@ -162,6 +165,21 @@ class PartnerProfile:
         )
         entries.check_all_known()
         return profile
+
+    @property
+    def asks(self) -> bool:
+        """Whether its chargers may ask us about a card; else they go by what was told of it alone."""
+        return self.authorize and self.protocol is Protocol.OCPI
+
+    @property
+    def credential(self) -> str:
+        """By what of ours the partner knows us, in words."""
+        return _CREDENTIALS[self.protocol]
+
+    @property
+    def way_back_in(self) -> str:
+        """What to do about a partner that does not accept it, in words."""
+        return _WAYS_BACK_IN[self.protocol]
 
     @property
     def reads_back(self) -> bool:

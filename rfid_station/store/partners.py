@@ -27,7 +27,7 @@ from rfid_station.store.partner_rows import (
     profile_columns,
     profile_from,
 )
-from rfid_station.store.tables import parked, partner, server_token
+from rfid_station.store.tables import hub_client, parked, partner, server_token
 
 HANDSHAKE = Actor("handshake", Role.SYSTEM)
 
@@ -284,6 +284,7 @@ class Partners:
                 raise Conflict(f"partner {name} is {row.state}, not connected")
             _drop_tokens(ledger, row)
             ledger.connection.execute(delete(parked).where(parked.c.partner_id == row.id))
+            ledger.connection.execute(delete(hub_client).where(hub_client.c.partner_id == row.id))
             return _set(
                 ledger,
                 name,

@@ -72,20 +72,17 @@ class Risk(StrEnum):
     MAY_ACCEPT_OFFLINE = "may accept offline"
 
 
-def risk_of(token: Token, *, is_held: bool) -> Risk:
+def risk_of(token: Token, profile: PartnerProfile = STANDARD, *, is_held: bool) -> Risk:
     """What a partner's chargers may do with a card (OCPI 2.2.1, mod_tokens, WhitelistType).
 
     :param token: the newest state, as this partner sees it
+    :param profile: whether they may ask us; where they may not, they go by what they hold
     :param is_held: whether the partner is known to hold it
     """
-    if token.valid:
+    if token.valid and (profile.asks or token.whitelist is not Whitelist.NEVER):
         return Risk.ACCEPTS if is_held else Risk.MAY_REFUSE
-    return _BLOCKED_AND_HELD[token.whitelist] if is_held else _BLOCKED_AND_UNKNOWN[token.whitelist]
-
-
-def may_accept(token: Token, *, is_held: bool) -> str:
-    """The risk in words."""
-    return IN_WORDS[risk_of(token, is_held=is_held)]
+    whitelist = token.whitelist if profile.asks else Whitelist.ALWAYS
+    return _BLOCKED_AND_HELD[whitelist] if is_held else _BLOCKED_AND_UNKNOWN[whitelist]
 
 
 def told(

@@ -99,7 +99,7 @@ class Push:
             self._judge_put(self._put)
 
     def _judge_put(self, put: Result) -> None:
-        outcome = put.outcome
+        outcome, profile = put.outcome, self._courier.peer.profile
         self._proven_at = None
         self._confirmed_at = self._now if outcome.verdict is Verdict.ACKNOWLEDGED else None
         match outcome.verdict:
@@ -114,8 +114,8 @@ class Push:
             case Verdict.UNAUTHORIZED:
                 self.confirmation = self._confirm(
                     PushAnswer.REFUSED,
-                    f"does not accept our client token: {outcome.detail}",
-                    next_step="stays owed: connect the partner again, then sync",
+                    f"does not accept our {profile.credential}: {outcome.detail}",
+                    next_step=f"stays owed: {profile.way_back_in}, then sync",
                 )
 
     def _read_back(self, lane: PartnerLane) -> None:
@@ -154,7 +154,7 @@ class Push:
     ) -> Confirmation:
         peer = self._courier.peer
         token = self._change.token
-        risk = risk_of(token, is_held=is_held)
+        risk = risk_of(token, peer.profile, is_held=is_held)
         until = cached_until(token, peer.profile, self._confirmed_at or self._proven_at)
         return Confirmation(
             partner=peer.name,

@@ -9,6 +9,7 @@ from enum import StrEnum
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.contact import NEVER_MET, Contact
 from rfid_station.domain.feed import Lane, Parked, Standing
+from rfid_station.domain.partner_profile import STANDARD, PartnerProfile
 from rfid_station.domain.service_level import NOTHING_OWED, Owed
 from rfid_station.sync.pace import Pace, PaceState, Timing
 
@@ -29,7 +30,7 @@ class LaneState(StrEnum):
     WAITING = "waiting for its pull"
     """The partner is back after long and wants to read by itself first; only urgent changes are sent."""
     UNAUTHORIZED = "unauthorized"
-    """The partner does not accept our client token any more."""
+    """The partner does not accept our client token, or a hub our certificate, any more."""
     HELD = "paused by hand"
     """Somebody wants it left alone; nothing that takes rights away is owed."""
     PULLS = "pulls by itself"
@@ -101,6 +102,7 @@ def report(
     waits_since: datetime | None = None,
     owed: Owed = NOTHING_OWED,
     met: Contact = NEVER_MET,
+    profile: PartnerProfile = STANDARD,
 ) -> LaneReport:
     """Describe a lane from what is stored, and from the pace and traffic of a running one.
 
@@ -117,12 +119,15 @@ def report(
     return LaneReport(
         partner=standing.partner,
         state=state,
-        detail=_detail(state, standing, agreement, pace, waits_since, met),
+        detail=_detail(state, standing, agreement, pace, waits_since, met, profile),
         head=standing.head,
         cursor=standing.cursors.get(Lane.BULK, 0),
         behind=standing.behind,
         parked=standing.parked,
-        alarms=(*_alarms(state, standing, pace, timing or Timing(), met), *_late(standing, owed, is_within)),
+        alarms=(
+            *_alarms(state, standing, pace, timing or Timing(), met, profile),
+            *_late(standing, owed, is_within),
+        ),
         last_error=seen.last_error,
         resumes_at=_resumes_at(state, standing, seen),
         puts=seen.puts,
@@ -171,6 +176,7 @@ def _detail(
     pace: Pace | None,
     waits_since: datetime | None,
     met: Contact,
+    profile: PartnerProfile,
 ) -> str:
     owed = f"{_counted(standing.behind)} behind"
     if standing.parked:
@@ -189,7 +195,7 @@ def _detail(
         case LaneState.WAITING:
             return f"back since {_at(waits_since)}, and is to read by itself first; {owed}; urgent changes go"
         case LaneState.UNAUTHORIZED:
-            return f"does not accept our client token ({reason}); {owed}"
+            return f"does not accept our {profile.credential} ({reason}); {owed}"
         case LaneState.DOWN | LaneState.PAUSED if reason:
             return f"{reason}; {owed}"
         case LaneState.PARKED:
@@ -217,11 +223,17 @@ def _parked_in_words(row: Parked) -> str:
 
 
 def _alarms(
-    state: LaneState, standing: Standing, pace: Pace | None, timing: Timing, met: Contact
+    state: LaneState,
+    standing: Standing,
+    pace: Pace | None,
+    timing: Timing,
+    met: Contact,
+    profile: PartnerProfile,
 ) -> tuple[str, ...]:
     found = []
     if state is LaneState.UNAUTHORIZED:
-        found.append(f"{standing.partner} does not accept our client token: connect it again")
+        words = f"does not accept our {profile.credential}: {profile.way_back_in}"
+        found.append(f"{standing.partner} {words}")
     if state is LaneState.DOWN:
         reason = pace.reason if pace and pace.reason else f"since {_at(met.down_since)}"
         found.append(f"{standing.partner} is down: {reason}")

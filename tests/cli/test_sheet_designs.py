@@ -215,7 +215,7 @@ class TestPreview:
             "from rfid_station.cli.app import app\n"
             f"result = CliRunner().invoke(app, ['--station', {str(tmp_path)!r}, 'sheet', 'preview'])\n"
             "assert result.exit_code == 0, result.output\n"
-            "slow = {'sqlalchemy', 'sqlmodel', 'httpx2', 'fastapi', 'cryptography', 'rich'}\n"
+            "slow = {'sqlalchemy', 'sqlmodel', 'pyreqwest', 'fastapi', 'cryptography', 'rich'}\n"
             "print(sorted(slow & set(sys.modules)))"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

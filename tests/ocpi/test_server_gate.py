@@ -16,16 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from served import VERSIONS, Book, Client, MemoryHubClients, MemoryShelf, served, token
+from uvicorn.server import ServerState
 
 from rfid_station.errors import WrongCall
 from rfid_station.ocpi.port import Caller, CredentialsReply
 from rfid_station.ocpi.server import Limits, Metrics, Tls, create_app, serve_in_thread
-from rfid_station.ocpi.server.guard import InOnePiece
+from rfid_station.ocpi.server.guard import InOnePiece, guarded_by
 
 SMALL = Limits(body_bytes=200, head_bytes=2000, head_s=0.3, body_s=0.3, idle_s=1, connections=20)
 UID = token(1).uid.hex
@@ -148,6 +150,36 @@ def test_an_answer_leaves_in_one_piece() -> None:
     assert asyncio.run(answer(and_hang_up=True)).sent == [b"headbody"]
 
 
+class Socket(Wire):
+    """The same with what a server asks of a transport besides."""
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return default
+
+    def resume_reading(self) -> None:
+        """It never paused."""
+
+
+def test_answers_of_the_server_leave_in_one_piece() -> None:
+    async def answer(body: bytes) -> Socket:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            headers = [(b"content-length", str(len(body)).encode())]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+
+        connection = guarded_by(Limits())(uvicorn.Config(app), ServerState(), {})
+        connection.connection_made(wire := Socket())
+        connection.data_received(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        async with asyncio.timeout(5):
+            while not b"".join(wire.sent).endswith(body):
+                await asyncio.sleep(0)
+        connection.connection_lost(None)
+        return wire
+
+    (sent,) = asyncio.run(answer(b"the body")).sent
+    assert sent.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
 def test_a_body_may_be_longer_than_a_head() -> None:
     limits = Limits(body_bytes=9000, head_bytes=500)
     with served(limits, shelf=MemoryShelf({"alpha": [token(1)]})) as (client, _):
@@ -158,6 +190,92 @@ def test_a_body_may_be_longer_than_a_head() -> None:
                 connection.sendall(piece)
                 client.get("/ocpi/versions")  # by its answer, the piece was read as well
             assert b" 200 " in _until_closed(connection)
+
+
+ASK = b"GET /ocpi/versions HTTP/1.1\r\nHost: a\r\nAuthorization: Token token-of-alpha\r\n\r\n"
+LAST = ASK[:-2] + b"Connection: close\r\n\r\n"
+TELL = b"POST /ocpi/2.2.1/tokens/%b/authorize HTTP/1.1\r\nHost: a\r\n" % UID.encode()
+TELL += b"Authorization: Token token-of-alpha\r\n%b\r\n\r\n%b"
+
+
+@pytest.mark.parametrize(
+    ("whole", "answers"),
+    [
+        (ASK, 1),
+        (ASK + ASK, 2),
+        (ASK + b"GET /ocpi/ver", 1),
+        (TELL % (b"Content-Length: 2", b"{}"), 1),
+        (TELL % (b"Transfer-Encoding: chunked", b"2\r\n{}\r\n0\r\n\r\n"), 1),
+    ],
+    ids=["no body", "two", "one and a half", "body", "chunks"],
+)
+def test_who_says_no_more_is_answered_all_the_same(whole: bytes, answers: int) -> None:
+    """And hung up on at once: not when the connection has been idle for long enough."""
+    limits = Limits(head_s=60, body_s=60, idle_s=60)
+    with served(limits, shelf=MemoryShelf({"alpha": [token(1)]})) as (client, _):
+        received = _sent(client.port, whole, is_all=True)
+
+    assert received.count(b"HTTP/1.1 200 ") == answers
+    assert received.lower().count(b"connection: close") == 1
+    assert received.endswith(b"}")
+
+
+@pytest.mark.parametrize(
+    "part", [b"", ASK[:-2], TELL % (b"Content-Length: 9", b"{")], ids=["-", "head", "body"]
+)
+def test_who_says_no_more_in_the_middle_is_hung_up_on(part: bytes) -> None:
+    with served(Limits(head_s=60, body_s=60, idle_s=60)) as (client, _):
+        assert _sent(client.port, part, is_all=True) == b""
+
+
+LENGTH, CHUNKED = b"Content-Length: 12", b"Transfer-Encoding: chunked"
+CHUNKS = b"2\r\n{}\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+@pytest.mark.parametrize(
+    "framing",
+    [
+        (LENGTH, CHUNKED),
+        (CHUNKED, LENGTH),
+        (LENGTH, b"Transfer-Encoding: identity"),
+        (b"Transfer-Encoding: gzip, chunked", LENGTH),
+        (CHUNKED, b"X-Between: 1", LENGTH),
+        (LENGTH, b"Content-Length: 11"),
+    ],
+    ids=lambda framing: b" and ".join(framing).decode(),
+)
+def test_a_body_that_ends_in_two_places_is_refused(
+    small: Client, framing: tuple[bytes, ...], version: bytes
+) -> None:
+    """Somebody between us and the sender may see another request in it (RFC 9112, 6.3 and 11.2)."""
+    smuggled = TELL.replace(b"1.1", version) % (b"\r\n".join(framing), CHUNKS) + ASK
+
+    received = _sent(small.port, smuggled)
+
+    assert received.startswith(b"HTTP/1.1 400 ")
+    assert b"connection: close" in received
+    assert received.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize(("framing", "body"), [(LENGTH, b"{}" + b" " * 10), (CHUNKED, CHUNKS)])
+def test_a_body_that_ends_in_one_place_is_taken(small: Client, framing: bytes, body: bytes) -> None:
+    """Without this, the test above could be passing for another reason."""
+    received = _sent(small.port, TELL % (framing, body) + LAST)
+
+    assert received.count(b"HTTP/1.1 200 ") == 2
+
+
+def test_what_follows_a_body_is_no_header(small: Client) -> None:
+    """Whoever joins them lets a caller say one thing in front and another one behind."""
+    trailers = b"2\r\n{}\r\n0\r\nAuthorization: Token nobody\r\nX-Request-ID: behind\r\n\r\n"
+    headers = CHUNKED + b"\r\nX-Request-ID: in-front"
+
+    received = _sent(small.port, TELL % (headers, trailers) + LAST)
+
+    assert received.count(b"HTTP/1.1 200 ") == 2
+    assert b"x-request-id: in-front" in received
+    assert b"behind" not in received
 
 
 def test_requests_that_come_together_are_answered_in_their_order(small: Client) -> None:
@@ -236,11 +354,13 @@ def test_too_many_connections_are_told_so(small: Client) -> None:
             one.close()
 
 
-def _sent(port: int, data: bytes) -> bytes:
-    """Send bytes, and read until the server hangs up."""
+def _sent(port: int, data: bytes, *, is_all: bool = False) -> bytes:
+    """Send bytes, perhaps with the word that no more will come, and read until the server hangs up."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         if data:
             connection.sendall(data)
+        if is_all:
+            connection.shutdown(socket.SHUT_WR)
         return _until_closed(connection)
 
 

@@ -14,6 +14,7 @@ from rfid_station.domain.actor import Actor
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import Role
 from rfid_station.domain.hub_client import BehindHub, ConnectionStatus, HubClient, behind_hub
+from rfid_station.domain.partner import Connection
 from rfid_station.domain.token import Party
 from rfid_station.errors import Conflict, WrongCall
 from rfid_station.store.hub_clients import HubClients
@@ -112,6 +113,17 @@ def test_a_hub_has_no_end_of_parties(store: Store) -> None:
     clients.put("hub", client(Party("NL", "BBB"), OFF, 1))
     clients.put("other hub", client())
     assert [f"{one}" for one in clients.all("hub")] == ["NL-AAA CPO CONNECTED", "NL-BBB CPO OFFLINE"]
+
+
+def test_what_a_hub_told_is_forgotten_with_its_connection(store: Store) -> None:
+    clients = HubClients(store.database)
+    for name in ("hub", "other hub"):
+        clients.put(name, client())
+    store.partners.connect_at_once("hub", Connection("2.2.1", "http://127.0.0.1:9/", (), ()), TESS)
+
+    store.partners.disconnect("hub", TESS)
+
+    assert (clients.all("hub"), clients.all("other hub")) == ([], [client()])
 
 
 def test_an_unknown_partner_is_named(store: Store) -> None:

@@ -25,10 +25,12 @@ from memory_feed import MemoryFeed, peer
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.feed import Lane
+from rfid_station.domain.partner_profile import PartnerProfile, Protocol
 from rfid_station.domain.token import Token, Whitelist
 from rfid_station.errors import DiskFull
-from rfid_station.sync.confirmation import Confirmation, PushAnswer, Risk
+from rfid_station.sync.confirmation import Confirmation, PushAnswer, Risk, risk_of
 from rfid_station.sync.drive import Replicator
+from rfid_station.sync.port import Peer
 
 CPO = "CPO"
 
@@ -266,6 +268,32 @@ def test_a_block_goes_through_while_the_lane_pauses() -> None:
 )
 def test_the_clerk_hears_what_the_partner_may_still_accept(whitelist: Whitelist, words: str) -> None:
     assert Desk(DOWN, whitelist=whitelist).push().may_accept == words
+
+
+NEVER_ASKS = (PartnerProfile(protocol=Protocol.OICP), PartnerProfile(authorize=False))
+
+
+@pytest.mark.parametrize("profile", NEVER_ASKS, ids=["a hub by OICP", "a CPO that does not"])
+@pytest.mark.parametrize("whitelist", Whitelist)
+def test_who_never_asks_us_goes_by_what_it_holds(whitelist: Whitelist, profile: PartnerProfile) -> None:
+    blocked = replace(Desk().blocked.token, whitelist=whitelist)
+    assert risk_of(blocked, profile, is_held=True) is Risk.REFUSES
+    assert risk_of(blocked, profile, is_held=False) is Risk.MAY_ACCEPT_EVERYWHERE
+    # Nobody can say yes to a card that has to be asked for.
+    admitted = risk_of(replace(blocked, valid=True), profile, is_held=True)
+    assert admitted is (Risk.REFUSES if whitelist is Whitelist.NEVER else Risk.ACCEPTS)
+
+
+def test_a_hub_that_does_not_know_us_is_said_in_its_own_words() -> None:
+    desk = Desk(UNAUTHORIZED, UNAUTHORIZED)
+    profile = PartnerProfile(protocol=Protocol.OICP)
+    replicator = Replicator(desk.feed, [Peer(CPO, desk.cpo, Agreement(), profile)], desk.clock)
+    (confirmation,) = replicator.push_now(2, 5)
+    assert confirmation.detail == "does not accept our certificate or contract: HTTP 401"
+    assert confirmation.next_step == "stays owed: settle it with the hub, then sync"
+    (report,) = replicator.run_until_settled(60)
+    assert report.alarms == ("CPO does not accept our certificate or contract: settle it with the hub",)
+    assert "certificate or contract (HTTP 401)" in report.detail
 
 
 def test_a_card_that_becomes_valid_may_be_refused_until_the_partner_knows() -> None:

@@ -89,6 +89,21 @@ class Connection(HttpToolsProtocol):
         elif self._taken_bytes > BODY_FACTOR * self.limits.body_bytes:
             self.transport.close()
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer what was asked for whole, though its sender says no more; then hang up.
+
+        Not over TLS: there asyncio ends both directions together.
+        """
+        if self.scheme == "https" or not self._is_answering() or self.cycle.more_body:
+            return False
+        self.cycle.keep_alive = False
+        return True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header. What comes after the body is none, whatever it says (RFC 9110, 6.5.1)."""
+        if self._is_in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Begin to count the body, and whatever frames it or follows it."""
         super().on_headers_complete()
