@@ -189,7 +189,7 @@ what to try next
   {command} sync run
 
 {PARTNER} ended with the demo, so new cards are owed to it. It comes back, and remembers, by
-  {sys.executable} -m rfid_station.simulator.cpo {cpo.options}
+  {sys.executable} -m rfid_station.simulator.cpo.virtual_cpo {cpo.options}
 """
     )
 
@@ -214,7 +214,7 @@ def _virtual_cpo(folder: Path) -> Iterator[Cpo]:
     token_file.write_text(secrets.token_urlsafe(24) + "\n", "utf-8")
     state_file = folder / f"{PARTNER}.json"
     options = ["--first-token-file", token_file, "--state", state_file]
-    with _process("rfid_station.simulator.cpo", options) as process:
+    with _process("rfid_station.simulator.cpo.virtual_cpo", options) as process:
         urls = json.loads(process.first_line)
         yield Cpo(urls["versions_url"], urls["station_url"], token_file, state_file)
 

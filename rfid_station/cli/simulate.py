@@ -20,10 +20,10 @@ from rfid_station.cli.output import show_rows, talk
 from rfid_station.errors import WrongCall
 
 if TYPE_CHECKING:
-    from rfid_station.simulator.cpo import Fault, Logged, VirtualCpo
-    from rfid_station.simulator.cpo_profile import CpoProfile
+    from rfid_station.simulator.cpo.profile import CpoProfile
+    from rfid_station.simulator.cpo.virtual_cpo import Fault, Logged, VirtualCpo
     from rfid_station.simulator.hand import Hand, Pile, VirtualReader
-    from rfid_station.simulator.hub import Pushed, VirtualHub
+    from rfid_station.simulator.hub.virtual_hub import Pushed, VirtualHub
 
     Opening = Callable[[ExitStack, Callable[[], None]], tuple[VirtualReader, dict[str, Any]]]
 
@@ -201,7 +201,7 @@ def cpo(
     """Be a charge point operator: register, take tokens, hold cards to a charging station, go wrong."""
     import secrets
 
-    from rfid_station.simulator.cpo import VirtualCpo
+    from rfid_station.simulator.cpo.virtual_cpo import VirtualCpo
 
     first_token = secrets.token_urlsafe(24)
     chosen, faults = _cpo_profile(profile, version or []), [_cpo_fault(text) for text in fault or []]
@@ -243,7 +243,7 @@ def hub(
     as_json: AsJson = False,
 ) -> None:
     """Be a roaming hub that takes uploads by OICP 2.3, as Hubject does for offline providers."""
-    from rfid_station.simulator.hub import VirtualHub, usable
+    from rfid_station.simulator.hub.virtual_hub import VirtualHub, usable
 
     faults = [_fault_from(text, usable) for text in fault or []]
     ends = {signal.SIGTERM, signal.SIGINT}
@@ -300,8 +300,8 @@ def _cpo_profile(name: str, versions: list[str]) -> CpoProfile:
     """
     from dataclasses import replace
 
-    from rfid_station.simulator.cpo_edition import EDITIONS
-    from rfid_station.simulator.cpo_profile import PROFILES
+    from rfid_station.simulator.cpo.edition import EDITIONS
+    from rfid_station.simulator.cpo.profile import PROFILES
 
     if name not in PROFILES:
         listed = "\n".join(f"  {known}: {profile.title}" for known, profile in PROFILES.items())
@@ -321,7 +321,7 @@ def _fault_from(text: str, check: Callable[[Fault], Fault]) -> Fault:
 
     :raises WrongCall: it is none
     """
-    from rfid_station.simulator.cpo_faults import Fault, FaultKind
+    from rfid_station.simulator.cpo.faults import Fault, FaultKind
 
     try:
         return check(Fault.from_text(text))

@@ -24,8 +24,8 @@ from rfid_station.desk.stopping import move_and_push
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.errors import ExitCode
-from rfid_station.simulator.cpo import VirtualCpo
-from rfid_station.simulator.cpo_faults import Fault, FaultKind
+from rfid_station.simulator.cpo.faults import Fault, FaultKind
+from rfid_station.simulator.cpo.virtual_cpo import VirtualCpo
 
 FIRST_TOKEN = "first-token-out-of-band"
 

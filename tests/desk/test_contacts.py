@@ -30,7 +30,7 @@ from rfid_station.domain.feed import Lane
 from rfid_station.domain.partner import PartnerState
 from rfid_station.domain.partner_profile import AfterOutage
 from rfid_station.errors import ExitCode, StillPending
-from rfid_station.simulator.cpo import VirtualCpo
+from rfid_station.simulator.cpo.virtual_cpo import VirtualCpo
 from rfid_station.sync.report import LaneState
 
 FIRST_TOKEN = "first-token-out-of-band"

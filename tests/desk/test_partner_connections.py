@@ -28,7 +28,7 @@ from rfid_station.domain.card import Card
 from rfid_station.domain.partner import Partner, PartnerState, TokenUse
 from rfid_station.errors import Conflict, ExitCode, PartnerRefused, PartnerUnreachable, WrongCall
 from rfid_station.ocpi.server import create_app, serve_in_thread
-from rfid_station.simulator.cpo import PROFILES, CpoProfile, Fault, FaultKind, VirtualCpo
+from rfid_station.simulator.cpo.virtual_cpo import PROFILES, CpoProfile, Fault, FaultKind, VirtualCpo
 from rfid_station.sync.report import LaneState
 
 FIRST_TOKEN = "first-token-out-of-band"

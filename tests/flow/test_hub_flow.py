@@ -15,8 +15,8 @@ import pytest
 from command_line import rows, run
 
 from rfid_station.errors import ExitCode
-from rfid_station.simulator.cpo_certificate import self_signed
-from rfid_station.simulator.hub import VirtualHub
+from rfid_station.simulator.cpo.certificate import self_signed
+from rfid_station.simulator.hub.virtual_hub import VirtualHub
 
 
 @dataclass

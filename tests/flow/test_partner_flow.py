@@ -24,8 +24,8 @@ from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import CardState, Reason
 from rfid_station.domain.partner import PartnerState, TokenUse
 from rfid_station.errors import ExitCode, StillPending
-from rfid_station.simulator.cpo import VirtualCpo
-from rfid_station.simulator.cpo_faults import Fault, FaultKind
+from rfid_station.simulator.cpo.faults import Fault, FaultKind
+from rfid_station.simulator.cpo.virtual_cpo import VirtualCpo
 from rfid_station.sync.confirmation import PushAnswer
 from rfid_station.sync.report import LaneState
 

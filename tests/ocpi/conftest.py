@@ -17,7 +17,7 @@ from rfid_station.ocpi.client import TokensReceiver, open_receiver
 from rfid_station.ocpi.handshake import register
 from rfid_station.ocpi.port import Caller, Registration, Us
 from rfid_station.ocpi.server import create_app, listen, serve_in_thread
-from rfid_station.simulator.cpo import VirtualCpo
+from rfid_station.simulator.cpo.virtual_cpo import VirtualCpo
 
 FIRST_TOKEN = "first-token-of-the-partner-9Qx"
 SERVER_TOKEN = "server-token-for-the-partner-7Zk"

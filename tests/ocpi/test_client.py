@@ -31,8 +31,8 @@ from rfid_station.ocpi.client import (
 )
 from rfid_station.ocpi.http import HttpAnswer
 from rfid_station.ocpi.port import Registration, Us
-from rfid_station.simulator.cpo import CpoProfile, Encoding, Fault, FaultKind, VirtualCpo
-from rfid_station.simulator.cpo_http import HttpServer
+from rfid_station.simulator.cpo.http import HttpServer
+from rfid_station.simulator.cpo.virtual_cpo import CpoProfile, Encoding, Fault, FaultKind, VirtualCpo
 
 K = FaultKind
 ACK, NO, DOWN, UNSURE, KEY = (

@@ -28,7 +28,7 @@ from rfid_station.ocpi.handshake import (
 from rfid_station.ocpi.http import HttpAnswer, HttpRequest
 from rfid_station.ocpi.port import Registration, Us
 from rfid_station.ocpi.wire.dialect import DIALECTS, highest_common
-from rfid_station.simulator.cpo import CpoProfile, Encoding, Fault, FaultKind, VirtualCpo
+from rfid_station.simulator.cpo.virtual_cpo import CpoProfile, Encoding, Fault, FaultKind, VirtualCpo
 
 FIRST_TOKEN = "first-token-of-the-partner-9Qx"
 SERVER_TOKEN = "server-token-for-the-partner-7Zk"

@@ -17,7 +17,7 @@ from rfid_station.domain.token import Token, Whitelist
 from rfid_station.ocpi.client import TokensReceiver, open_receiver
 from rfid_station.ocpi.http import HttpAnswer, HttpRequest, NoAnswer
 from rfid_station.ocpi.port import Us
-from rfid_station.simulator.cpo import VirtualCpo
+from rfid_station.simulator.cpo.virtual_cpo import VirtualCpo
 
 PATCHES = PartnerProfile(method=Method.PATCH)
 

@@ -20,7 +20,14 @@ from rfid_station.errors import Conflict, StoreError
 from rfid_station.ocpi.port import Caller, Us
 from rfid_station.ocpi.registrar import Registrar
 from rfid_station.ocpi.server import create_app, listen, serve_in_thread
-from rfid_station.simulator.cpo import PROFILES, CpoProfile, Encoding, Fault, FaultKind, VirtualCpo
+from rfid_station.simulator.cpo.virtual_cpo import (
+    PROFILES,
+    CpoProfile,
+    Encoding,
+    Fault,
+    FaultKind,
+    VirtualCpo,
+)
 
 GUEST_TOKEN = "guest-token-of-ours-4Jw"
 VERSIONS = ("2.1.1", "2.2.1", "2.3.0")

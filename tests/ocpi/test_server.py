@@ -17,7 +17,7 @@ from rfid_station.domain.token import Party
 from rfid_station.errors import StoreError, WrongCall
 from rfid_station.ocpi.port import Caller, Us
 from rfid_station.ocpi.server import create_app, listen, serve_in_thread
-from rfid_station.simulator import cpo_rules
+from rfid_station.simulator.cpo import rules as cpo_rules
 
 SERVER_TOKEN = "server-token-for-the-partner-7Zk"
 ENCODED = b64encode(SERVER_TOKEN.encode()).decode()

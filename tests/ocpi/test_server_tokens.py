@@ -17,7 +17,7 @@ from served import ODD, START, VERSIONS, Client, MemoryShelf, served, token
 from rfid_station.domain.token import Whitelist
 from rfid_station.ocpi.port import Allowed
 from rfid_station.ocpi.server import Limits
-from rfid_station.simulator import cpo_rules
+from rfid_station.simulator.cpo import rules as cpo_rules
 
 MINE = [token(number) for number in range(1, 31)]
 BLOCKED, EXPIRED, NO_CREDIT, ELSEWHERE = MINE[1], MINE[2], MINE[3], MINE[4]

@@ -22,7 +22,7 @@ from rfid_station.ocpi.port import Us
 from rfid_station.ocpi.wire import v2_2_1
 from rfid_station.ocpi.wire.told import tell
 from rfid_station.ocpi.wire.transport import date_time, instant, read_versions
-from rfid_station.simulator import cpo_rules
+from rfid_station.simulator.cpo import rules as cpo_rules
 
 quick = settings(deadline=None, max_examples=40)
 

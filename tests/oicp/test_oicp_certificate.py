@@ -29,9 +29,9 @@ from rfid_station.oicp.certificate import ClientCertificate
 from rfid_station.oicp.client import HubClient
 from rfid_station.oicp.receiver import HubReceiver
 from rfid_station.oicp.wire import push_url
-from rfid_station.simulator.cpo_certificate import self_signed
-from rfid_station.simulator.cpo_faults import Fault, FaultKind
-from rfid_station.simulator.hub import VirtualHub
+from rfid_station.simulator.cpo.certificate import self_signed
+from rfid_station.simulator.cpo.faults import Fault, FaultKind
+from rfid_station.simulator.hub.virtual_hub import VirtualHub
 
 
 def write(folder: Path, name: str, days: float = 30.0) -> ClientCertificate:

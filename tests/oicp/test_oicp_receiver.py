@@ -22,8 +22,8 @@ from rfid_station.oicp.answer import Answer, read_answer
 from rfid_station.oicp.client import HubClient, check_url
 from rfid_station.oicp.receiver import HubReceiver
 from rfid_station.oicp.wire import Message, push_url
-from rfid_station.simulator.cpo_faults import Fault, FaultKind
-from rfid_station.simulator.hub import VirtualHub
+from rfid_station.simulator.cpo.faults import Fault, FaultKind
+from rfid_station.simulator.hub.virtual_hub import VirtualHub
 
 US = Party("NL", "EXM")
 UID = "04E10CDA993C80"

@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from rfid_station.simulator.cpo import CpoProfile, Fault, FaultKind, VirtualCpo
-from rfid_station.simulator.cpo_faults import Faults
+from rfid_station.simulator.cpo.faults import Faults
+from rfid_station.simulator.cpo.virtual_cpo import CpoProfile, Fault, FaultKind, VirtualCpo
 
 ROOT = Path(__file__).parents[2]
 FIRST = "first-token-9Qx"
@@ -534,7 +534,7 @@ def test_stopping_ends_a_call_that_hangs() -> None:
 
 def start(arguments: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "rfid_station.simulator.cpo", *arguments],
+        [sys.executable, "-m", "rfid_station.simulator.cpo.virtual_cpo", *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from emsp_by_hand import INVITATION, STAMP, Answer, Emsp, call, emsp_running, said, token
 
-from rfid_station.simulator.cpo import PROFILES, CpoProfile, Decides, VirtualCpo
+from rfid_station.simulator.cpo.virtual_cpo import PROFILES, CpoProfile, Decides, VirtualCpo
 
 VERSIONS = ("2.1.1", "2.2.1", "2.3.0")
 UIDS = [f"04E10CDA993C8{number}" for number in range(5)]

@@ -11,8 +11,8 @@ import pytest
 from emsp_by_hand import call, emsp_running, in_header, token
 from test_cpo_versions import FIRST, UID, Registered
 
-from rfid_station.simulator.cpo import PROFILES, CpoProfile, VirtualCpo
-from rfid_station.simulator.cpo_tokens import Rate
+from rfid_station.simulator.cpo.tokens import Rate
+from rfid_station.simulator.cpo.virtual_cpo import PROFILES, CpoProfile, VirtualCpo
 
 NEWER = "2026-01-15T09:31:00Z"
 Register = Callable[..., Registered]

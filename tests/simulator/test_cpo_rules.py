@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rfid_station.simulator.cpo_rules import (
+from rfid_station.simulator.cpo.rules import (
     ROLE,
     TOKEN,
     complaint,

@@ -17,8 +17,8 @@ import pytest
 from emsp_by_hand import call, emsp_running, in_header, token
 from test_cpo_versions import FIRST, UID, Registered
 
-from rfid_station.simulator.cpo import PROFILES, Fault, FaultKind, VirtualCpo
-from rfid_station.simulator.cpo_certificate import self_signed
+from rfid_station.simulator.cpo.certificate import self_signed
+from rfid_station.simulator.cpo.virtual_cpo import PROFILES, Fault, FaultKind, VirtualCpo
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from emsp_by_hand import Emsp, call, credentials, emsp_running, in_header, token
 
-from rfid_station.simulator.cpo import CpoProfile, Encoding, VirtualCpo
+from rfid_station.simulator.cpo.virtual_cpo import CpoProfile, Encoding, VirtualCpo
 
 FIRST = "first-token-9Qx"
 UID = "04E10CDA993C80"

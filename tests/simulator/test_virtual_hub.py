@@ -14,9 +14,9 @@ from urllib.error import HTTPError
 
 import pytest
 
-from rfid_station.simulator.cpo_certificate import self_signed
-from rfid_station.simulator.cpo_faults import Fault, FaultKind
-from rfid_station.simulator.hub import VirtualHub, usable
+from rfid_station.simulator.cpo.certificate import self_signed
+from rfid_station.simulator.cpo.faults import Fault, FaultKind
+from rfid_station.simulator.hub.virtual_hub import VirtualHub, usable
 
 UID = "7568290FFF765F"
 EVCO = "DE-8EO-CAet5e4XY-3"

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from rfid_station.simulator.cpo_calls import Heard, Line
-from rfid_station.simulator.cpo_edition import EDITIONS, Edition, Encoding
-from rfid_station.simulator.cpo_profile import CpoProfile
-from rfid_station.simulator.cpo_rules import JsonObject, complaint, instant
-from rfid_station.simulator.cpo_state import CpoState, Key, Place, Registrant, digest
+from rfid_station.simulator.cpo.calls import Heard, Line
+from rfid_station.simulator.cpo.edition import EDITIONS, Edition, Encoding
+from rfid_station.simulator.cpo.profile import CpoProfile
+from rfid_station.simulator.cpo.rules import JsonObject, complaint, instant
+from rfid_station.simulator.cpo.state import CpoState, Key, Place, Registrant, digest
 
 
 class Failed(Exception):

@@ -17,15 +17,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlencode, urlsplit
 
-from rfid_station.simulator.cpo_answer import Refusal, Said, body_of, envelope
-from rfid_station.simulator.cpo_calls import MESSAGE_IDS
-from rfid_station.simulator.cpo_edition import EDITIONS, Edition, Encoding
-from rfid_station.simulator.cpo_http import Reply, Request, json_reply
-from rfid_station.simulator.cpo_initiative import Failed, Initiative, client_info
-from rfid_station.simulator.cpo_profile import CpoProfile
-from rfid_station.simulator.cpo_rules import JsonObject
-from rfid_station.simulator.cpo_state import CpoState, Registrant, digest
-from rfid_station.simulator.cpo_tokens import TokensReceiver
+from rfid_station.simulator.cpo.answer import Refusal, Said, body_of, envelope
+from rfid_station.simulator.cpo.calls import MESSAGE_IDS
+from rfid_station.simulator.cpo.edition import EDITIONS, Edition, Encoding
+from rfid_station.simulator.cpo.http import Reply, Request, json_reply
+from rfid_station.simulator.cpo.initiative import Failed, Initiative, client_info
+from rfid_station.simulator.cpo.profile import CpoProfile
+from rfid_station.simulator.cpo.rules import JsonObject
+from rfid_station.simulator.cpo.state import CpoState, Registrant, digest
+from rfid_station.simulator.cpo.tokens import TokensReceiver
 
 Endpoint = Callable[[Request], Said]
 

@@ -13,7 +13,7 @@ import threading
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from rfid_station.simulator.cpo_rules import JsonObject
+from rfid_station.simulator.cpo.rules import JsonObject
 
 Key = tuple[str, str, str, str]
 """Country code, party id, uid and type: what makes a token one (mod_tokens, 3.2). In lower case since 2.2."""

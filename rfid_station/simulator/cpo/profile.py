@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from rfid_station.simulator.cpo_edition import EDITIONS, Encoding
+from rfid_station.simulator.cpo.edition import EDITIONS, Encoding
 
 Module = tuple[str, str]
 """Identifier and role; an empty role stands for any."""

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from rfid_station.simulator.cpo_http import Request
-from rfid_station.simulator.cpo_rules import JsonObject
+from rfid_station.simulator.cpo.http import Request
+from rfid_station.simulator.cpo.rules import JsonObject
 
 Said = tuple[int, JsonObject, Mapping[str, str]]
 """The HTTP status of a success, `{"data": ...}` or nothing, and headers."""

@@ -31,10 +31,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rfid_station.simulator.cpo_certificate import Certificate, self_signed
-from rfid_station.simulator.cpo_faults import Fault, FaultKind, Faults
-from rfid_station.simulator.cpo_http import HttpServer, Reply, Request, json_reply
-from rfid_station.simulator.hub_message import JsonObject, Key, NotValidError, read_message, wanted
+from rfid_station.simulator.cpo.certificate import Certificate, self_signed
+from rfid_station.simulator.cpo.faults import Fault, FaultKind, Faults
+from rfid_station.simulator.cpo.http import HttpServer, Reply, Request, json_reply
+from rfid_station.simulator.hub.message import JsonObject, Key, NotValidError, read_message, wanted
 
 _MEANINGS = {
     "000": "Success.",

@@ -1,6 +1,6 @@
 """A virtual partner CPO for OCPI 2.1.1, 2.2.1 and 2.3.0, as a process of its own or inside a test.
 
-    python -m rfid_station.simulator.cpo --first-token-file FILE [--port N] [--state FILE]
+    python -m rfid_station.simulator.cpo.virtual_cpo --first-token-file FILE [--port N] [--state FILE]
 
 prints one JSON line with its URLs once it answers, and runs until SIGTERM or Ctrl-C. It is
 strict where the specification is (`cpo_tokens` says where it leaves a choice), unless its
@@ -27,18 +27,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rfid_station.simulator.cpo_answer import envelope
-from rfid_station.simulator.cpo_certificate import Certificate, self_signed
-from rfid_station.simulator.cpo_control import Control, Logged
-from rfid_station.simulator.cpo_edition import EDITIONS, Encoding
-from rfid_station.simulator.cpo_faults import Fault, FaultKind, Faults
-from rfid_station.simulator.cpo_http import HttpServer, Reply, Request, json_reply
-from rfid_station.simulator.cpo_initiative import Initiative, Report
-from rfid_station.simulator.cpo_ocpi import OcpiEndpoints
-from rfid_station.simulator.cpo_profile import PROFILES, CpoProfile, Decides
-from rfid_station.simulator.cpo_rules import CI_STRINGS, Decision, JsonObject
-from rfid_station.simulator.cpo_state import Key, digest, open_state
-from rfid_station.simulator.cpo_station import Station
+from rfid_station.simulator.cpo.answer import envelope
+from rfid_station.simulator.cpo.certificate import Certificate, self_signed
+from rfid_station.simulator.cpo.control import Control, Logged
+from rfid_station.simulator.cpo.edition import EDITIONS, Encoding
+from rfid_station.simulator.cpo.faults import Fault, FaultKind, Faults
+from rfid_station.simulator.cpo.http import HttpServer, Reply, Request, json_reply
+from rfid_station.simulator.cpo.initiative import Initiative, Report
+from rfid_station.simulator.cpo.ocpi import OcpiEndpoints
+from rfid_station.simulator.cpo.profile import PROFILES, CpoProfile, Decides
+from rfid_station.simulator.cpo.rules import CI_STRINGS, Decision, JsonObject
+from rfid_station.simulator.cpo.state import Key, digest, open_state
+from rfid_station.simulator.cpo.station import Station
 
 __all__ = [
     "PROFILES",
@@ -365,7 +365,7 @@ def _profile(options: argparse.Namespace) -> CpoProfile:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m rfid_station.simulator.cpo", description="A virtual CPO."
+        prog="python -m rfid_station.simulator.cpo.virtual_cpo", description="A virtual CPO."
     )
     parser.add_argument(
         "--first-token-file", type=Path, required=True, help="file with the token that admits one"

@@ -13,10 +13,10 @@ Source: OCPI mod_tokens, WhitelistType and Real-time authorization; the words ar
 
 from __future__ import annotations
 
-from rfid_station.simulator.cpo_initiative import Initiative, Report
-from rfid_station.simulator.cpo_profile import Decides
-from rfid_station.simulator.cpo_rules import Decision, JsonObject, decide
-from rfid_station.simulator.cpo_state import CpoState
+from rfid_station.simulator.cpo.initiative import Initiative, Report
+from rfid_station.simulator.cpo.profile import Decides
+from rfid_station.simulator.cpo.rules import Decision, JsonObject, decide
+from rfid_station.simulator.cpo.state import CpoState
 
 _SAYS = {
     "ALLOWED": "Accepted",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rfid_station.simulator.cpo_rules import (
+from rfid_station.simulator.cpo.rules import (
     AUTHORIZATION_INFO,
     AUTHORIZATION_INFO_2_1_1,
     AUTHORIZATION_INFO_2_3_0,
@@ -26,7 +26,7 @@ from rfid_station.simulator.cpo_rules import (
     JsonObject,
     credentials_complaint,
 )
-from rfid_station.simulator.cpo_state import Key
+from rfid_station.simulator.cpo.state import Key
 
 
 class Encoding(StrEnum):

@@ -23,12 +23,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
-from rfid_station.simulator.cpo_faults import LOSSES, Fault, Faults
-from rfid_station.simulator.cpo_http import Reply, Request, json_reply
-from rfid_station.simulator.cpo_initiative import Report
-from rfid_station.simulator.cpo_profile import CpoProfile
-from rfid_station.simulator.cpo_rules import JsonObject
-from rfid_station.simulator.cpo_state import Key
+from rfid_station.simulator.cpo.faults import LOSSES, Fault, Faults
+from rfid_station.simulator.cpo.http import Reply, Request, json_reply
+from rfid_station.simulator.cpo.initiative import Report
+from rfid_station.simulator.cpo.profile import CpoProfile
+from rfid_station.simulator.cpo.rules import JsonObject
+from rfid_station.simulator.cpo.state import Key
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rfid_station.simulator.cpo_answer import Refusal, Said, body_of
-from rfid_station.simulator.cpo_calls import MESSAGE_IDS
-from rfid_station.simulator.cpo_edition import Edition
-from rfid_station.simulator.cpo_http import Request
-from rfid_station.simulator.cpo_profile import CpoProfile, NotFound
-from rfid_station.simulator.cpo_rules import CI_STRINGS, JsonObject, complaint, instant
-from rfid_station.simulator.cpo_state import CpoState, Key, Registrant
+from rfid_station.simulator.cpo.answer import Refusal, Said, body_of
+from rfid_station.simulator.cpo.calls import MESSAGE_IDS
+from rfid_station.simulator.cpo.edition import Edition
+from rfid_station.simulator.cpo.http import Request
+from rfid_station.simulator.cpo.profile import CpoProfile, NotFound
+from rfid_station.simulator.cpo.rules import CI_STRINGS, JsonObject, complaint, instant
+from rfid_station.simulator.cpo.state import CpoState, Key, Registrant
 
 _TYPES_WITHOUT_URL = ("RFID", "OTHER")
 """TokenType of 2.1.1, whose URLs have no type."""

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
-from rfid_station.simulator.cpo_edition import Edition, Encoding
-from rfid_station.simulator.cpo_rules import date_time
+from rfid_station.simulator.cpo.edition import Edition, Encoding
+from rfid_station.simulator.cpo.rules import date_time
 
 CALL_WITHIN_S = 5.0
 
