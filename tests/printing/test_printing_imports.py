@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 COSTLY = ("reportlab", "PIL", "qrcode", "pypdfium2")
-LIGHT = ("template", "brand", "design", "layout", "field_text", "outline", "geometry")
+LIGHT = ("template", "brand", "design", "layout", "field_text", "art.outline", "geometry")
 
 
 def loaded_after(statement: str) -> set[str]:

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-from functools import partial
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from store_world import ANN, SUE, Clock, contents, issue, sql, url_of
+from store_world import ANN, SUE, Clock, contents, issue, make_older_store, sql, url_of
 
 from rfid_station.errors import Conflict, StationError, WrongCall
-from rfid_station.store import migrations
-from rfid_station.store.opening import Store, create_store, open_store
+from rfid_station.store.opening import Store, open_store
 from rfid_station.store.prints import PlacedCard, Printed, PrintItem, PrintJob
 
 SHA = "ab" * 32
@@ -153,18 +153,23 @@ def test_an_unknown_card_an_empty_job_and_a_place_taken_twice(store: Store, path
     assert ANN != SUE
 
 
-def test_prints_of_an_older_store_were_fronts_on_sheets(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_prints_of_an_older_store_were_fronts_on_sheets(tmp_path: Path) -> None:
     path = tmp_path / "older.db"
-    with monkeypatch.context() as older:
-        older.setattr(migrations, "REVISIONS", ("0001", "0002", "0003", "0004"))
-        older.setattr(migrations, "upgrade", partial(migrations.upgrade, to="0004"))
-        with create_store(url_of(path), actor=ANN) as store:
-            card = issue(store, 1)
-    sql(path, "INSERT INTO print_job VALUES (4, '2026-11-22T06:44:00.000000Z', 'sue', 'd', 's', 'ab')")
-    sql(path, "INSERT INTO print_item VALUES (4, 1, 7, ?)", card.id)
-    with open_store(url_of(path)) as store:
+    make_older_store(path, "0004")
+    with open_store(url_of(tmp_path / "older.db")) as store:
+        card = issue(store, 1)
+    before = tmp_path / "before.db"
+    make_older_store(before, "0004")
+    with closing(sqlite3.connect(before, isolation_level=None)) as older:
+        older.execute("ATTACH ? AS newer", (str(path),))
+        for table in ("card", "token"):
+            older.execute(f"INSERT INTO {table} SELECT * FROM newer.{table}")
+        older.execute("DELETE FROM meta")
+        older.execute("INSERT INTO meta SELECT * FROM newer.meta")
+        older.execute("INSERT INTO event SELECT * FROM newer.event")
+    sql(before, "INSERT INTO print_job VALUES (4, '2026-11-22T06:44:00.000000Z', 'sue', 'd', 's', 'ab')")
+    sql(before, "INSERT INTO print_item VALUES (4, 1, 7, ?)", card.id)
+    with open_store(url_of(before)) as store:
         [printed] = store.prints.of_card(card.id)
         assert (printed.job_id, printed.kind, printed.reason) == (4, "sheet", None)
         assert (printed.sheet_number, printed.position, printed.side) == (1, 7, "front")
