@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import re
 import shutil
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -93,3 +95,14 @@ def station(folder: Path) -> Iterator[Station]:
 def support(folder: Path) -> Iterator[Station]:
     with open_station(folder, SUPPORT) as opened:
         yield opened
+
+
+def listening_anywhere(folder: Path, *, timeout_s: float) -> Path:
+    """Let a station listen on a free port, and wait no longer than this for a partner; its folder."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    settings = folder / "station.toml"
+    text = re.sub(r"127\.0\.0\.1:\d+", address, settings.read_text())
+    settings.write_text(text.replace("timeout_s = 10.0", f"timeout_s = {timeout_s}"))
+    return folder

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import socket
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -14,7 +12,7 @@ import pypdfium2
 import pytest
 from command_line import rows, run
 from rich.console import Console
-from stations import CLERK, LINES, SUPPORT, issue_from
+from stations import CLERK, LINES, SUPPORT, issue_from, listening_anywhere
 
 from rfid_station.cli.stop_view import table_of
 from rfid_station.desk.delivery import deliver
@@ -38,13 +36,8 @@ def cpo() -> Iterator[VirtualCpo]:
 
 @pytest.fixture
 def folder(folder: Path) -> Path:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    path = folder / "station.toml"
-    text = re.sub(r"127\.0\.0\.1:\d+", address, path.read_text())
-    path.write_text(text.replace("timeout_s = 10.0", "timeout_s = 1.0"))
-    return folder
+    """A station that listens on a free port and does not wait long."""
+    return listening_anywhere(folder, timeout_s=1.0)
 
 
 @pytest.fixture

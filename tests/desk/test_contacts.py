@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +12,7 @@ from typing import Any
 
 import pytest
 from command_line import rows, run
-from stations import CLERK, LINES, issue_from
+from stations import CLERK, LINES, issue_from, listening_anywhere
 
 from rfid_station.desk.contact_book import PullNotes
 from rfid_station.desk.delivery import deliver
@@ -53,13 +51,8 @@ def cpo() -> Iterator[VirtualCpo]:
 
 @pytest.fixture
 def folder(folder: Path) -> Path:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    path = folder / "station.toml"
-    text = re.sub(r"127\.0\.0\.1:\d+", address, path.read_text())
-    path.write_text(text.replace("timeout_s = 10.0", "timeout_s = 2.0"))
-    return folder
+    """A station that listens on a free port and does not wait long."""
+    return listening_anywhere(folder, timeout_s=2.0)
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from command_line import rows, run
-from stations import LINES, issue_from
+from stations import LINES, issue_from, listening_anywhere
 
 from rfid_station.desk.delivery import deliver
 from rfid_station.desk.partner_invitation import invite_partner
@@ -39,13 +37,7 @@ K = FaultKind
 @pytest.fixture
 def folder(folder: Path) -> Path:
     """A station that listens on a free port and does not wait long."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    path = folder / "station.toml"
-    text = re.sub(r"127\.0\.0\.1:\d+", address, path.read_text())
-    path.write_text(text.replace("timeout_s = 10.0", "timeout_s = 1.0"))
-    return folder
+    return listening_anywhere(folder, timeout_s=1.0)
 
 
 @pytest.fixture

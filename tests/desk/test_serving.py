@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import re
 import signal
 import socket
 import subprocess
@@ -16,7 +15,7 @@ from typing import Any
 
 import pytest
 from served_process import ServedProcess
-from stations import CLERK, LINES, issue_from
+from stations import CLERK, LINES, issue_from, listening_anywhere
 
 from rfid_station.desk.partners import add_partner, connect_partner
 from rfid_station.desk.serving import plan_for, running
@@ -53,13 +52,8 @@ def eventually(what: Callable[[], object]) -> Any:
 
 @pytest.fixture
 def folder(folder: Path) -> Path:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    path = folder / "station.toml"
-    text = re.sub(r"127\.0\.0\.1:\d+", address, path.read_text())
-    path.write_text(text.replace("timeout_s = 10.0", "timeout_s = 2.0"))
-    return folder
+    """A station that listens on a free port and does not wait long."""
+    return listening_anywhere(folder, timeout_s=2.0)
 
 
 Start = Callable[..., ServedProcess]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 from command_line import rows, run
+from stations import listening_anywhere
 
 from rfid_station.errors import ExitCode
 
@@ -69,13 +69,8 @@ def cpo(tmp_path: Path) -> Iterator[Cpo]:
 
 @pytest.fixture
 def folder(folder: Path) -> Path:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    path = folder / "station.toml"
-    text = re.sub(r"127\.0\.0\.1:\d+", address, path.read_text())
-    path.write_text(text.replace("timeout_s = 10.0", "timeout_s = 1.0"))
-    return folder
+    """A station that listens on a free port and does not wait long."""
+    return listening_anywhere(folder, timeout_s=1.0)
 
 
 def connect(folder: Path, cpo: Cpo, *terms: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stations import CLERK, LINES, SUPPORT, issue_from
+from stations import CLERK, LINES, SUPPORT, issue_from, listening_anywhere
 from typer.testing import CliRunner, Result
 
 from rfid_station.cli.app import app
@@ -42,13 +41,7 @@ def cpo() -> Iterator[VirtualCpo]:
 @pytest.fixture
 def folder(folder: Path) -> Path:
     """A station that listens on a free port and does not wait long."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    path = folder / "station.toml"
-    text = re.sub(r"127\.0\.0\.1:\d+", address, path.read_text())
-    path.write_text(text.replace("timeout_s = 10.0", "timeout_s = 1.0"))
-    return folder
+    return listening_anywhere(folder, timeout_s=1.0)
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from rfid_station.simulator.field import Field
+from rfid_station.simulator.card import VirtualCard
+from rfid_station.simulator.field import Field, Mishap
 
 _SWAP_S = 0.45
 """Nobody swaps cards faster, and a station that looks a few times in a second would not see it."""
@@ -84,3 +85,32 @@ class Antenna:
     def _tell(self) -> None:
         if self._on_released is not None:
             threading.Thread(target=self._on_released, daemon=True).start()
+
+
+class CardPlace:
+    """What a hand can do at a reader with one antenna."""
+
+    _antenna: Antenna
+
+    @property
+    def field(self) -> Field | None:
+        """The card on the reader, with its counters; None without one."""
+        return self._antenna.laid
+
+    def insert(
+        self,
+        card: VirtualCard,
+        *,
+        mishap: Mishap | None = None,
+        changed: Callable[[], None] = lambda: None,
+    ) -> Field:
+        """Lay a card on the reader, in place of one that may lie there."""
+        return self.lay(Field(card, mishap=mishap, changed=changed))
+
+    def lay(self, field: Field) -> Field:
+        """Lay a card on the reader, with all that happens to it there."""
+        return self._antenna.lay(field)
+
+    def remove(self) -> None:
+        """Take the card away."""
+        self._antenna.remove()

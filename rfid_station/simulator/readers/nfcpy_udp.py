@@ -15,10 +15,9 @@ from types import TracebackType
 from typing import Self
 
 from rfid_station.errors import WrongCall
-from rfid_station.simulator.card import VirtualCard
-from rfid_station.simulator.field import CardGone, Field, Mishap
+from rfid_station.simulator.field import CardGone
 from rfid_station.simulator.readers.air import Air
-from rfid_station.simulator.readers.antenna import Antenna
+from rfid_station.simulator.readers.antenna import Antenna, CardPlace
 
 DEFAULT_PORT = 54321
 _HOST = "127.0.0.1"
@@ -79,7 +78,7 @@ def parse_datagram(datagram: bytes) -> tuple[str, bytes] | None:
     return (rate, content) if rate in _RATES and content else None
 
 
-class VirtualUdpReader:
+class VirtualUdpReader(CardPlace):
     """Lay cards on it and take them away, in a `with`. Listens on loopback; port 0 takes a free one.
 
     :raises WrongCall: the port is taken
@@ -100,11 +99,6 @@ class VirtualUdpReader:
         self._bell, self._clapper = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="virtual UDP reader", daemon=True)
 
-    @property
-    def field(self) -> Field | None:
-        """The card on the reader, with its counters; None without one."""
-        return self._antenna.laid
-
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -117,24 +111,6 @@ class VirtualUdpReader:
         self.remove()
         for end in (self._socket, self._bell, self._clapper):
             end.close()
-
-    def insert(
-        self,
-        card: VirtualCard,
-        *,
-        mishap: Mishap | None = None,
-        changed: Callable[[], None] = lambda: None,
-    ) -> Field:
-        """Lay a card on the reader, in place of one that may lie there."""
-        return self.lay(Field(card, mishap=mishap, changed=changed))
-
-    def lay(self, field: Field) -> Field:
-        """Lay a card on the reader, with all that happens to it there."""
-        return self._antenna.lay(field)
-
-    def remove(self) -> None:
-        """Take the card away."""
-        self._antenna.remove()
 
     def _run(self) -> None:
         while True:

@@ -18,9 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from rfid_station.errors import WrongCall
-from rfid_station.simulator.card import VirtualCard
-from rfid_station.simulator.field import Field, Mishap
-from rfid_station.simulator.readers.antenna import Antenna
+from rfid_station.simulator.readers.antenna import Antenna, CardPlace
 from rfid_station.simulator.readers.pn532 import Pn532
 from rfid_station.simulator.readers.pn532_line import Pn532Line
 
@@ -29,7 +27,7 @@ _TICK_S = 0.1
 _CHUNK = 4096
 
 
-class VirtualPn532:
+class VirtualPn532(CardPlace):
     """Lay cards on it and take them away, in a `with`. Only what the host sends counts towards a `mishap`.
 
     :raises WrongCall: `link` cannot be made
@@ -58,11 +56,6 @@ class VirtualPn532:
         is_name = path.parent == Path("/dev") and _NFCPY_NAME.fullmatch(path.name)
         return path.name if is_name else None
 
-    @property
-    def field(self) -> Field | None:
-        """The card on the reader, with its counters; None without one."""
-        return self._antenna.laid
-
     def __enter__(self) -> Self:
         if self._link is not None:
             self._make_link(self._link)
@@ -78,24 +71,6 @@ class VirtualPn532:
         if self._link is not None and self._link.is_symlink():
             self._link.unlink()
         self._close()
-
-    def insert(
-        self,
-        card: VirtualCard,
-        *,
-        mishap: Mishap | None = None,
-        changed: Callable[[], None] = lambda: None,
-    ) -> Field:
-        """Lay a card on the reader, in place of one that may lie there."""
-        return self.lay(Field(card, mishap=mishap, changed=changed))
-
-    def lay(self, field: Field) -> Field:
-        """Lay a card on the reader, with all that happens to it there."""
-        return self._antenna.lay(field)
-
-    def remove(self) -> None:
-        """Take the card away."""
-        self._antenna.remove()
 
     def _make_link(self, link: Path) -> None:
         """Put the name there. One that an earlier run left behind leads nowhere, and is replaced."""
