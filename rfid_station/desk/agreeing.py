@@ -144,9 +144,9 @@ def check_role(station: Station, name: str, before: Agreement, after: Agreement)
 
 
 def effect_of(station: Station, partner: Partner, agreement: Agreement) -> Effect:
-    """What another agreement gives a partner and takes from it, today."""
+    """What another agreement gives a partner and takes from it, today. One that was to leave is kept by it."""
     cards, now = station.store.token_list.by_group(), station.store.token_list.cover(partner.name)
-    is_in_force = agreement.covers(today(station)) and not partner.is_ending
+    is_in_force = agreement.covers(today(station))
     gained, lost = {}, {}
     for group, number in cards.items():
         had, has = now.of(group).is_covered, is_in_force and agreement.includes(group)

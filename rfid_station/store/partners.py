@@ -138,12 +138,15 @@ class Partners:
     def agree(self, name: str, agreement: Agreement, actor: Actor) -> Partner:
         """Put another agreement into force: what the partner gains is owed to it, what it loses is withdrawn.
 
+        A partner that was to lose everything is kept by it.
+
         :raises WrongCall: there is no such partner
         """
         with booking(self._database, actor) as ledger:
             before = partner_row(ledger.connection, name)
             columns = agreement_columns(agreement)
-            ledger.connection.execute(update(partner).where(partner.c.id == before.id).values(columns))
+            kept = update(partner).where(partner.c.id == before.id).values(**columns, is_ending=False)
+            ledger.connection.execute(kept)
             enforce(ledger, name, restate=before.whitelist != columns["whitelist"])
             told = {entry: str(value) for entry, value in columns.items() if value is not None}
             _note(ledger, name, "partner.agreed", **told)

@@ -127,6 +127,7 @@ class CoverLife(RuleBasedStateMachine):
     ) -> None:
         agreement = Agreement(self.day(since), self.day(until), whitelist, groups)
         self.partners[name].agreement = agreement
+        self.partners[name].is_ending = False
         self.store.partners.agree(name, agreement, SUE)
         self.note_due()
 

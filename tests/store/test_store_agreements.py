@@ -194,6 +194,16 @@ def a_partner_that_is_to_leave_loses_all_and_gets_all_anew(folder: Path) -> None
         assert desk.sync() == ["1", "2", "3"]
 
 
+def a_new_agreement_keeps_a_partner_that_was_to_leave(folder: Path) -> None:
+    with world(folder) as desk:
+        desk.sync()
+        desk.store.partners.begin_ending(CPO, SUE)
+        assert desk.sync() == ["-1", "-2", "-3"]
+        desk.agree(groups=ACME)
+        assert not desk.store.partners.get(CPO).is_ending
+        assert desk.sync() == ["1", "2"]
+
+
 def a_partner_that_was_never_met_lost_nothing(folder: Path) -> None:
     with world(folder) as desk:
         desk.store.partners.add("new", "https://new.example", "ref", Agreement(), ANN)
@@ -223,6 +233,7 @@ HAPPENINGS: list[Callable[[Path], None]] = [
     another_whitelist_is_told,
     days_come_and_go,
     a_partner_that_is_to_leave_loses_all_and_gets_all_anew,
+    a_new_agreement_keeps_a_partner_that_was_to_leave,
     a_partner_that_was_never_met_lost_nothing,
     a_card_that_was_blocked_before_the_restatement_stays_urgent,
 ]
