@@ -144,7 +144,7 @@ def check_role(station: Station, name: str, before: Agreement, after: Agreement)
 
 
 def effect_of(station: Station, partner: Partner, agreement: Agreement) -> Effect:
-    """What another agreement gives a partner and takes from it, today. One that was to leave is kept by it."""
+    """What another agreement gives a partner and takes from it today; one that was to leave is kept by it."""
     cards, now = station.store.token_list.by_group(), station.store.token_list.cover(partner.name)
     is_in_force = agreement.covers(today(station))
     gained, lost = {}, {}
