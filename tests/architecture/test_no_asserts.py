@@ -11,7 +11,7 @@ from stations import new_station
 
 PACKAGE = Path(__file__).parents[2] / "rfid_station"
 MODULES = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("*.py"))}
-CARDS = {"link": "ntag213", "sun": "ntag424", "desfire-link": "desfire-ev1", "classic-link": "classic1k"}
+CARDS = {"link": "ntag213", "sun": "ntag424"}
 
 
 @pytest.mark.parametrize("module", MODULES)
