@@ -100,6 +100,14 @@ def _ocpi_words(found: Envelope) -> str:
 
 def _open_envelope(body: bytes) -> tuple[Envelope | None, str]:
     """The envelope, or what came in its place, not yet fit to be shown."""
+    try:
+        return Envelope.model_validate_json(body), ""
+    except ValidationError:
+        return _read_patiently(body)
+
+
+def _read_patiently(body: bytes) -> tuple[Envelope | None, str]:
+    """The same with a reader that takes more, UTF-16 and lone surrogates too, and says what is wrong."""
     if not body.strip():
         return None, "without a body"
     try:

@@ -8,7 +8,6 @@ token nor header shows in any of them. Sources: OCPI 2.2.1 transport_and_format
 from __future__ import annotations
 
 import json
-import uuid
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,6 +21,7 @@ from rfid_station.domain.partner_profile import STANDARD, HeaderEncoding, Method
 from rfid_station.domain.token import Party, Token
 from rfid_station.errors import PartnerRefused, StationError, WrongCall
 from rfid_station.ocpi.answer import UNKNOWN_TOKEN, Answer, read_answer
+from rfid_station.ocpi.fresh_id import fresh_id
 from rfid_station.ocpi.http import (
     LARGEST_ANSWER,
     HttpAnswer,
@@ -40,6 +40,8 @@ from rfid_station.ocpi.wire.told import tell
 
 TIMEOUT_S = 10.0
 MOST_REDIRECTS = 3
+
+_written = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 def check_url(url: str, what: str) -> str:
@@ -82,8 +84,13 @@ class OcpiClient:
         secrets: tuple[str, ...] = (),
         http: Transport | None = None,
     ) -> None:
-        self._authorization = {"Authorization": f"Token {_in_header(client_token, encoding)}"}
-        self._routing = _routing_headers(from_party, to_party)
+        self._headers = {
+            "Authorization": f"Token {_in_header(client_token, encoding)}",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": f"rfid-station/{__version__}",
+        }
+        self._routed_headers = self._headers | _routing_headers(from_party, to_party)
         self._secrets = (client_token, *secrets)
         self._timeout_s = timeout_s
         self._own_http = http is None
@@ -115,14 +122,15 @@ class OcpiClient:
         A redirect is followed on the same scheme, host and port alone, so that the token never
         leaves them; and only 307 and 308, which keep method and body.
         """
-        headers = self._headers(is_functional)
+        known = self._routed_headers if is_functional else self._headers
+        headers = {**known, "X-Correlation-ID": fresh_id()}
         written = None
         if body is not None:
             headers["Content-Type"] = "application/json"
-            written = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+            written = _written(body).encode()
         start = url
         for _ in range(MOST_REDIRECTS + 1):
-            headers["X-Request-ID"] = str(uuid.uuid4())
+            headers["X-Request-ID"] = fresh_id()
             try:
                 answered = self._http.exchange(HttpRequest(method, url, headers, written), self._timeout_s)
             except NoAnswer as trouble:
@@ -135,16 +143,6 @@ class OcpiClient:
                 return self._stopped(status, f"{start} redirects to {target}, which is not followed")
             url = followed
         return self._stopped(status, f"{start} redirects in a circle")
-
-    def _headers(self, is_functional: bool) -> dict[str, str]:
-        return {
-            **self._authorization,
-            **(self._routing if is_functional else {}),
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "User-Agent": f"rfid-station/{__version__}",
-            "X-Correlation-ID": str(uuid.uuid4()),
-        }
 
     def _judge(self, answered: HttpAnswer) -> Answer:
         status, wait = answered.status, answered.headers.get("retry-after")

@@ -114,18 +114,15 @@ class Origin:
             raise _explained(trouble, timeout_s) from None
 
     def _send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
-        client = self._client(past_any_proxy=urlsplit(request.url).hostname in _LOOPBACK)
+        client = self._client(past_any_proxy=_is_here(_origin(request.url)))
         building = client.request(request.method, request.url).headers(request.headers)
         building = building.timeout(timedelta(seconds=timeout_s)).streamed_read_buffer_limit(_READ_AHEAD)
         if request.body is not None:
             building = building.body_bytes(request.body)
         with building.build_streamed() as answer:
-            content = bytearray()
-            while part := answer.body_reader.read(_READ_AHEAD):
-                content += part
-                if len(content) > LARGEST_ANSWER:
-                    return HttpAnswer(answer.status, _lower(answer.headers), None)
-            return HttpAnswer(answer.status, _lower(answer.headers), bytes(content))
+            content = bytes(answer.body_reader.read(LARGEST_ANSWER + 1) or b"")
+            is_whole = len(content) <= LARGEST_ANSWER
+            return HttpAnswer(answer.status, answer.headers, content if is_whole else None)
 
     def close(self) -> None:
         """Do nothing: the connections are everybody's, and are given up when they were idle for a while."""
@@ -151,8 +148,15 @@ def _client(identity: bytes, roots: bytes, *, past_any_proxy: bool) -> SyncClien
         raise UnusableIdentity(_causes(trouble)[-1]) from None
 
 
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
+def _origin(url: str) -> str:
+    """Scheme, host and port of a URL."""
+    return "/".join(url.split("/", 3)[:3])
+
+
+@lru_cache(256)
+def _is_here(origin: str) -> bool:
+    """Whether that is this machine."""
+    return urlsplit(origin).hostname in _LOOPBACK
 
 
 def _beside(origin: Origin, request: HttpRequest, timeout_s: float) -> HttpAnswer:

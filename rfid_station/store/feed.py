@@ -12,7 +12,22 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, not_, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    Connection,
+    Row,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Role
@@ -25,7 +40,7 @@ from rfid_station.store.covers import bring_up_to_date
 from rfid_station.store.engine import Database
 from rfid_station.store.ledger import booking
 from rfid_station.store.partner_rows import agreement_of, partner_row
-from rfid_station.store.sight import Sight, own_change
+from rfid_station.store.sight import SHOWN, Sight, own_change
 from rfid_station.store.tables import IS_URGENT, event, meta, parked, partner, token, withdrawn
 
 SYNC = Actor("sync", Role.SYSTEM)
@@ -34,7 +49,7 @@ _CONNECTED, _RESYNC = ("partner.connected", "partner.registered"), "partner.resy
 _PROVEN, _DIFFERS = "token.proven", "token.differs"
 _PARTNER = partner
 _NEWEST = (
-    select(token, partner.c.cover_no)
+    select(partner.c.cover_no, *SHOWN)
     .join_from(token, partner, partner.c.name == bindparam("partner"))
     .where(token.c.id == bindparam("token_id"))
 )
@@ -46,7 +61,21 @@ _EVERYTHING = (
 )
 _OWN_CHANGES = {Lane.BULK: _EVERYTHING, Lane.URGENT: _EVERYTHING.where(IS_URGENT)}
 _OWN = select(token).where(token.c.id == bindparam("token_id"))
-_CURSORS = {Lane.BULK: partner.c.bulk_cursor, Lane.URGENT: partner.c.urgent_cursor}
+_CARD_AND_SHOWN = select(token.c.card_id, *SHOWN).where(token.c.id == bindparam("token_id"))
+
+
+def _forward(cursor: Column[int]) -> Update:
+    """Move a cursor of a partner; it is not moved back, nor when somebody else moved it back."""
+    to: BindParameter[int] = bindparam("cursor")
+    after: BindParameter[int] = bindparam("after")
+    return (
+        update(partner)
+        .where(partner.c.name == bindparam("of"), cursor < to, cursor >= after)
+        .values({cursor: to})
+    )
+
+
+_FORWARD = {Lane.BULK: _forward(partner.c.bulk_cursor), Lane.URGENT: _forward(partner.c.urgent_cursor)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +143,11 @@ class Feed:
             row = connection.execute(_NEWEST, {"token_id": token_id, "partner": partner}).one_or_none()
             if row is None:
                 return None
-            cover_no, sight = self._sights.get(partner, (None, None))
-            if sight is None or cover_no != row.cover_no:
+            cover_no, *shown = row
+            known_no, sight = self._sights.get(partner, (None, None))
+            if sight is None or known_no != cover_no:
                 sight = self._sight(connection, partner_row(connection, partner))
-            return sight.of_token(connection, row)
+            return sight.of_token(connection, shown)
 
     def own(self, token_id: int) -> Change | None:
         """A token in our own words, whoever sees it."""
@@ -148,15 +178,10 @@ class Feed:
         :raises WrongCall: there is no such partner
         """
         with self._database.write() as connection:
-            partner_id = partner_row(connection, partner).id
-            _move_cursor(connection, partner_id, lane, cursor, after)
-            settled = [*unpark, *(one.token_id for one in park)]
-            if settled:
-                old = delete(parked).where(parked.c.partner_id == partner_id, parked.c.token_id.in_(settled))
-                connection.execute(old)
-            if park:
-                rows = {one.token_id: {"partner_id": partner_id, **asdict(one)} for one in park}
-                connection.execute(insert(parked), list(rows.values()))
+            forward = {"of": partner, "cursor": cursor, "after": after}
+            is_moved = connection.execute(_FORWARD[lane], forward).rowcount > 0
+            if park or unpark or not is_moved:
+                _keep_parked(connection, partner_row(connection, partner).id, park, unpark)
 
     def rewind(self, partner: str, actor: Actor) -> int:
         """Set both cursors back to zero, so that every token is owed again; how many these are.
@@ -181,8 +206,10 @@ class Feed:
         """
         with booking(self._database, SYNC) as ledger:
             row = partner_row(ledger.connection, partner)
-            known = ledger.connection.execute(_OWN, {"token_id": token_id}).one_or_none()
-            change = Sight.of(ledger.connection, row).of_token(ledger.connection, known) if known else None
+            known = ledger.connection.execute(_CARD_AND_SHOWN, {"token_id": token_id}).one_or_none()
+            change = (
+                Sight.of(ledger.connection, row).of_token(ledger.connection, known[1:]) if known else None
+            )
             if known is None or change is None:
                 raise WrongCall(
                     f"there is no token with id {token_id} for {partner}", hint="rfid-station card list"
@@ -285,10 +312,16 @@ def _begun_at(connection: Connection, name: str) -> datetime | None:
     return max([*connected[:1], *resynced[-1:]], default=None)
 
 
-def _move_cursor(connection: Connection, partner_id: int, lane: Lane, cursor: int, after: int) -> None:
-    column = _CURSORS[lane]
-    forward = update(partner).where(partner.c.id == partner_id, column < cursor, column >= after)
-    connection.execute(forward.values({column: cursor}))
+def _keep_parked(
+    connection: Connection, partner_id: int, park: Sequence[Parked], unpark: Sequence[int]
+) -> None:
+    settled = [*unpark, *(one.token_id for one in park)]
+    if settled:
+        old = delete(parked).where(parked.c.partner_id == partner_id, parked.c.token_id.in_(settled))
+        connection.execute(old)
+    if park:
+        rows = {one.token_id: {"partner_id": partner_id, **asdict(one)} for one in park}
+        connection.execute(insert(parked), list(rows.values()))
 
 
 def _parked_of(row: Row[Any]) -> Parked:

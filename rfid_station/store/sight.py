@@ -11,7 +11,7 @@ A token is in one of them at most.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -38,7 +38,18 @@ from rfid_station.domain.cover import ANY_GROUP, Cover, Spell
 from rfid_station.domain.feed import Change, Lane
 from rfid_station.domain.token import Token, Whitelist
 from rfid_station.store.tables import IS_URGENT, cover, token, withdrawn
-from rfid_station.store.token_rows import token_from
+from rfid_station.store.token_rows import TOKEN_FIELDS, token_from, token_of_fields
+
+SHOWN = (
+    token.c.id,
+    token.c.revision,
+    token.c.created_seq,
+    token.c.urgent,
+    token.c.card_group,
+    token.c.grouped_at,
+    *(token.c[name] for name in TOKEN_FIELDS),
+)
+"""What has to be read of a token, in this order, to see what a partner sees. A page has many of them."""
 
 _SPELLS = select(cover).where(cover.c.partner_id == bindparam("partner_id"))
 _FROZEN = (
@@ -91,32 +102,34 @@ class Sight:
 
     def changes(self, connection: Connection, after: int, lane: Lane, limit: int) -> list[Change]:
         """Up to `limit` changes behind a revision, ascending."""
-        found = [
-            change
-            for query in self._changes(after, lane)
-            for change in map(self._change, connection.execute(query.limit(limit)))
-        ]
+        found: list[Change] = []
+        for query in self._told(after, lane):
+            found += map(self._change, connection.execute(query.limit(limit)))
+        found += map(_taken_change, connection.execute(self._taken(after).limit(limit)))
         return sorted(found, key=lambda change: change.revision)[:limit]
 
     def behind(self, connection: Connection, after: int) -> int:
         """How many tokens changed behind a revision."""
         queries = (
             select(func.count()).select_from(query.order_by(None).subquery())
-            for query in self._changes(after, Lane.BULK)
+            for query in (*self._told(after, Lane.BULK), self._taken(after))
         )
         return sum(connection.execute(query).scalar_one() for query in queries)
 
-    def _changes(self, after: int, lane: Lane) -> Iterator[Select[Any]]:
-        """What lies behind a revision, each kind in the order of its revisions."""
+    def _told(self, after: int, lane: Lane) -> Iterator[Select[Any]]:
+        """The covered tokens behind a revision, told and restated, each in the order of their revisions."""
         in_lane = true() if lane is Lane.BULK else IS_URGENT
-        told = select(token).where(token.c.revision > after, in_lane, is_covered(self.cover))
+        told = select(*SHOWN).where(token.c.revision > after, in_lane, is_covered(self.cover))
         yield told.where(*(not_(unchanged) for _, unchanged in self._restated())).order_by(token.c.revision)
         for spell, unchanged in self._restated():
             if spell.until > after:
                 behind = token.c.created_seq > after - spell.since
-                yield select(token).where(behind, in_lane, unchanged).order_by(token.c.created_seq)
+                yield select(*SHOWN).where(behind, in_lane, unchanged).order_by(token.c.created_seq)
+
+    def _taken(self, after: int) -> Select[Any]:
+        """The withdrawn tokens behind a revision, in the order of their revisions. All are urgent."""
         taken = _WITHDRAWN.where(withdrawn.c.partner_id == self.partner_id, withdrawn.c.revision > after)
-        yield taken.order_by(withdrawn.c.revision)
+        return taken.order_by(withdrawn.c.revision)
 
     def _restated(self) -> Iterator[tuple[Spell, ColumnElement[bool]]]:
         """The spells that told everything once more, and which tokens did not change since."""
@@ -137,25 +150,28 @@ class Sight:
 
     # One token
 
-    def of_token(self, connection: Connection, row: Row[Any]) -> Change | None:
-        """A token as the partner is to see it now; None if it is not to see it at all."""
-        if self.cover.of(row.card_group).is_covered:
-            return self._change(row)
-        mine = _WITHDRAWN.where(withdrawn.c.partner_id == self.partner_id, withdrawn.c.token_id == row.id)
-        taken = connection.execute(mine).one_or_none()
-        return self._change(taken) if taken else None
+    def of_token(self, connection: Connection, shown: Sequence[Any]) -> Change | None:
+        """A token as the partner is to see it now; None if it is not to see it at all.
 
-    def _change(self, row: Row[Any]) -> Change:
-        if "taken_at" in row._fields:
-            return Change(row.taken_at, row.id, _taken(row), is_urgent=True)
-        spell = self.cover.of(row.card_group)
-        shown = token_from(row)
+        :param shown: the columns of `SHOWN`
+        """
+        token_id, _, _, _, group, *_ = shown
+        if self.cover.of(group).is_covered:
+            return self._change(shown)
+        mine = _WITHDRAWN.where(withdrawn.c.partner_id == self.partner_id, withdrawn.c.token_id == token_id)
+        taken = connection.execute(mine).one_or_none()
+        return _taken_change(taken) if taken else None
+
+    def _change(self, shown: Sequence[Any]) -> Change:
+        token_id, revision, place, is_urgent, group, grouped_at, *fields = shown
+        spell = self.cover.of(group)
+        told = token_of_fields(fields)
         if self.whitelist:
-            shown = replace(shown, whitelist=self.whitelist)
-        if not spell.since or row.grouped_at > spell.since or row.revision > spell.since:
-            return Change(row.revision, row.id, shown, row.urgent)
-        at = max(filter(None, (shown.last_updated, spell.stamp)))
-        return Change(spell.since + row.created_seq, row.id, replace(shown, last_updated=at), row.urgent)
+            told = replace(told, whitelist=self.whitelist)
+        if not spell.since or grouped_at > spell.since or revision > spell.since:
+            return Change(revision, token_id, told, is_urgent)
+        at = max(filter(None, (told.last_updated, spell.stamp)))
+        return Change(spell.since + place, token_id, replace(told, last_updated=at), is_urgent)
 
     # All at once
 
@@ -184,7 +200,11 @@ def own_change(row: Row[Any]) -> Change:
     return Change(row.revision, row.id, token_from(row), row.urgent)
 
 
-def _taken(row: Row[Any]) -> Token:
+def _taken_change(row: Row[Any]) -> Change:
+    return Change(row.taken_at, row.id, _taken_token(row), is_urgent=True)
+
+
+def _taken_token(row: Row[Any]) -> Token:
     """A withdrawn token: what it became since is nobody's business."""
     at: datetime = row.taken_last_updated
     return replace(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Row
@@ -10,21 +13,48 @@ from rfid_station.domain.contract_id import parse_contract_id
 from rfid_station.domain.token import Party, Token, TokenType, Whitelist
 from rfid_station.domain.uid import CardUid
 
+TOKEN_FIELDS = (
+    "country_code",
+    "party_id",
+    "uid",
+    "contract_id",
+    "visual_number",
+    "issuer",
+    "valid",
+    "whitelist",
+    "last_updated",
+    "type",
+    "group_id",
+    "language",
+)
+"""The columns that make a token, in the order in which `token_of_fields` takes them."""
+
+_fields_of = attrgetter(*TOKEN_FIELDS)
+_party = lru_cache(Party)
+_WHITELISTS = {one.value: one for one in Whitelist}
+_TYPES = {one.value: one for one in TokenType}
+
 
 def token_from(row: Row[Any]) -> Token:
     """A token from a row of the table."""
+    return token_of_fields(_fields_of(row))
+
+
+def token_of_fields(fields: Iterable[Any]) -> Token:
+    """A token from the values of `TOKEN_FIELDS`."""
+    country, party, uid, contract, number, issuer, valid, whitelist, at, kind, group, language = fields
     return Token(
-        party=Party(row.country_code, row.party_id),
-        uid=CardUid(bytes.fromhex(row.uid)),
-        contract_id=parse_contract_id(row.contract_id),
-        visual_number=row.visual_number,
-        issuer=row.issuer,
-        valid=row.valid,
-        whitelist=Whitelist(row.whitelist),
-        last_updated=row.last_updated,
-        type=TokenType(row.type),
-        group_id=row.group_id,
-        language=row.language,
+        _party(country, party),
+        CardUid(bytes.fromhex(uid)),
+        parse_contract_id(contract),
+        number,
+        issuer,
+        valid,
+        _WHITELISTS[whitelist],
+        at,
+        _TYPES[kind],
+        group,
+        language,
     )
 
 

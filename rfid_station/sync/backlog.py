@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from rfid_station.domain.feed import Change, Lane, Standing
 from rfid_station.sync.step import Scan
 
+_FEW = 8
+"""So many tokens are read one by one in about the time of a page."""
+
 
 @dataclass(slots=True)
 class Entry:
@@ -44,6 +47,8 @@ class Backlog:
         self._urgent: list[int] = []
         self._scanning: set[Lane] = set()
         self._outdated: set[Lane] = set()
+        # Whether all that is urgent was read, so that a page of the bulk brings nothing urgent to light.
+        self._is_all_urgent_read = False
         self.cursors = cursors_of(standing)
         self._read_to = dict(self.cursors)
         self._is_read = {Lane.BULK: self._read_to[Lane.BULK] >= standing.head, Lane.URGENT: True}
@@ -64,8 +69,10 @@ class Backlog:
         """Look at the feed again: something changed, or may have."""
         # A page that is being read may have been read before that.
         self._outdated |= self._scanning
-        # What the bulk lane has not read yet may hide something urgent.
-        self._is_read = {Lane.URGENT: self._is_read[Lane.BULK], Lane.BULK: False}
+        self._is_all_urgent_read = False
+        # What the bulk lane does not read now may hide something urgent.
+        is_bulk_next = self._is_read[Lane.BULK] and len(self._owed) < self._limit
+        self._is_read = {Lane.URGENT: is_bulk_next, Lane.BULK: False}
 
     def wake_up_to(self, head: int) -> None:
         """Look at the feed again if it is longer than what was read."""
@@ -79,6 +86,11 @@ class Backlog:
         if self._wants_bulk:
             return self._take(Lane.BULK, self._read_to[Lane.BULK])
         return None
+
+    def next_page(self) -> Scan | None:
+        """The page that holds what is owed next, where that is more than a few entries."""
+        is_much = len(self._owed) > _FEW
+        return Scan(Lane.BULK, self._owed[0] - 1, self._limit) if is_much else None
 
     @property
     def _wants_bulk(self) -> bool:
@@ -112,7 +124,9 @@ class Backlog:
         self._read_to[scan.lane] = max(self._read_to[scan.lane], reached)
         self._is_read[scan.lane] = is_last_page
         if scan.lane is Lane.BULK:
-            self._is_read[Lane.URGENT] = is_last_page
+            self._is_read[Lane.URGENT] = is_last_page or self._is_all_urgent_read
+        else:
+            self._is_all_urgent_read = is_last_page
 
     @property
     def _furthest(self) -> int:

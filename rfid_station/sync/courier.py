@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import threading
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -24,9 +24,6 @@ from rfid_station.sync.report import LaneReport, Traffic, report
 from rfid_station.sync.shift import Shift, Work
 from rfid_station.sync.step import Call, Commit, Deliver, Scan, Wait
 from rfid_station.sync.turn import Turns
-
-_LOOK_S = 0.002
-"""How often a lane at work looks whether somebody else wants the turn."""
 
 _GAVE_UP = (PaceState.DOWN, PaceState.UNAUTHORIZED)
 
@@ -128,6 +125,7 @@ class Courier:
             waits_since=self._outage.ended_at,
             owed=self.store.owed(self.name),
             met=self.peer.book.contact(),
+            profile=self.peer.profile,
         )
 
     def newest(self, token_id: int) -> Change | None:
@@ -227,10 +225,13 @@ class Courier:
 
     def _scan(self, lane: PartnerLane, scan: Scan) -> None:
         read_s = self.clock.elapsed_s()
-        changes = self.store.changes_after(self.name, scan.after, scan.lane, scan.limit)
+        changes = self._read(scan)
         with self._lock:
             self._fresh.note(changes, read_s)
             lane.scanned(scan, changes)
+
+    def _read(self, page: Scan) -> Sequence[Change]:
+        return self.store.changes_after(self.name, page.after, page.lane, page.limit)
 
     def _commit(self, lane: PartnerLane, commit: Commit) -> None:
         self.store.advance(
@@ -278,6 +279,9 @@ class Courier:
     def _deliver_many(self, lane: PartnerLane, first: Deliver, until_s: float) -> None:
         """Make requests, several at once, until nothing is left to do now or somebody wants the turn."""
         self._fresh.forget()
+        if page := lane.next_page():
+            read_s = self.clock.elapsed_s()
+            self._fresh.note(self._read(page), read_s)
         work = _TurnWork(self, lane, until_s)
         window = self.peer.profile.max_in_flight
         Shift(work, self._lock, window, self._bell, f"sync {self.name}").run(first)
@@ -367,12 +371,12 @@ class Courier:
     def _note(self, outcome: Outcome, *, puts: int = 0, proofs: int = 0) -> None:
         with self._lock:
             known = self.traffic
-            puts, proofs = known.puts + puts, known.proofs + proofs
+            error, success = known.last_error, known.last_success
             if outcome.verdict is Verdict.ACKNOWLEDGED:
-                self.traffic = replace(known, puts=puts, proofs=proofs, last_success=self.clock.now())
+                success = self.clock.now()
             else:
                 error = f"{outcome.verdict}: {outcome.detail}"
-                self.traffic = replace(known, puts=puts, proofs=proofs, last_error=error)
+            self.traffic = Traffic(known.puts + puts, known.proofs + proofs, error, known.resumes_at, success)
 
     # One token, out of its turn
 
@@ -438,18 +442,14 @@ class _TurnWork:
         self._courier = courier
         self._lane = lane
         self._until_s = until_s
-        self._looked_s = courier.clock.elapsed_s()
         self._is_one_about_to_begin = False
 
     def is_enough(self) -> bool:
-        """Whether the turn is to end: it is over for today, or somebody else wants it."""
-        return not self._courier._may_go_on(self._until_s) or self._is_wanted()
+        """Whether it is over for today."""
+        return not self._courier._may_go_on(self._until_s)
 
-    def _is_wanted(self) -> bool:
-        now_s = self._courier.clock.elapsed_s()
-        if now_s - self._looked_s < _LOOK_S:
-            return False
-        self._looked_s = now_s
+    def is_wanted(self) -> bool:
+        """Whether somebody else wants the turn."""
         return self._courier._turns.is_wanted(self._courier.name)
 
     def next_work(self) -> Work | None:

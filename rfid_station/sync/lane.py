@@ -156,6 +156,10 @@ class PartnerLane:
         """The page of the feed to read next, if any is missing."""
         return self._backlog.next_scan()
 
+    def next_page(self) -> Scan | None:
+        """The page that holds what is owed next, where that is more than a few tokens."""
+        return self._backlog.next_page()
+
     def scanned(self, scan: Scan, changes: Sequence[Change]) -> None:
         """Take over what the feed holds."""
         self._backlog.scanned(scan, changes, self._is_covered)
@@ -425,7 +429,9 @@ class PartnerLane:
         if self._committing:
             return None
         commit = self._compose_commit()
-        self._committing = commit is not None
+        if commit:
+            self._committing = True
+            self._uncommitted, self._uncommitted_since = 0, None
         return commit
 
     def _compose_commit(self) -> Commit | None:
@@ -448,5 +454,3 @@ class PartnerLane:
             if token_id in self._unwritten and self._unwritten[token_id] is None:
                 del self._unwritten[token_id]
         self._backlog.move(commit.lane, commit.cursor)
-        if self._compose_commit() is None:
-            self._uncommitted, self._uncommitted_since = 0, None

@@ -40,7 +40,8 @@ class Timing:
     commit_every: int = 32
     """After how many acknowledgements, and after how long, the store is told."""
     commit_after_s: float = 1.0
-    scan_limit: int = 100
+    scan_limit: int = 200
+    """Changes on a page of the feed."""
     turn_s: float = 1.0
     """How long a lane waits for the turn at a partner before it looks up again."""
     poll_s: float = 1.0

@@ -11,20 +11,23 @@ from typing import Protocol
 
 from rfid_station.sync.step import Commit, Deliver, Scan
 
-_LOOK_S = 0.02
-"""How often somebody looks up while all wait for the partner."""
+_LOOK_S = 0.002
+"""How often somebody looks up while the others work."""
 
 Work = Scan | Deliver | Commit
 
 
 class Foreman(Protocol):
-    """Says what is to be done, and does it. Everything but `carry_out` is called under the shift's lock."""
+    """Says what is to be done, and does it. Asked under the lock of the shift, for the most part."""
 
     def next_work(self) -> Work | None:
         """What one more hand could do now."""
 
     def is_enough(self) -> bool:
         """Whether the turn is to end: what is under way is ended, and nothing is begun."""
+
+    def is_wanted(self) -> bool:
+        """Whether somebody else wants the turn, so that it is to end. Slow, and called without the lock."""
 
     def carry_out(self, work: Work) -> None:
         """Do it. Called without the lock, from several threads at once."""
@@ -58,8 +61,15 @@ class Shift:
         while self._call_hands():
             self._bell.wait(_LOOK_S)
             self._bell.clear()
+            self._give_way()
         if self._trouble:
             raise self._trouble
+
+    def _give_way(self) -> None:
+        try:
+            self._is_over = self._is_over or self._foreman.is_wanted()
+        except BaseException as trouble:  # noqa: BLE001 - raised when all have ended
+            self._fail(trouble)
 
     def _call_hands(self) -> bool:
         """Give away all that can be done now; whether anybody is at work."""

@@ -71,9 +71,13 @@ class FileTurns(Turns):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._folder = folder
+        self._paths: dict[tuple[str, str], Path] = {}
 
     def _lock(self, partner: str, name: str) -> _Lock:
-        return _FileLock(self._folder / f"{quote(partner, safe='')}.{name}")
+        path = self._paths.get((partner, name))
+        if path is None:
+            path = self._paths[partner, name] = self._folder / f"{quote(partner, safe='')}.{name}"
+        return _FileLock(path)
 
 
 class _Lock(Protocol):

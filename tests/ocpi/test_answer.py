@@ -172,6 +172,37 @@ def test_what_is_shown_is_one_short_printable_line() -> None:
     assert len(seen("ä" * 500)) == LENGTH
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"status_code": 1000}'.encode("utf-16"),
+        '{"status_code": 1000}'.encode("utf-8-sig"),
+        b'{"status_code": 1000, "status_message": "\\ud800"}',
+        b'{"status_code": 2001, "status_code": 1000, "data": NaN}',
+        b' {"status_code": 1000}\n',
+    ],
+)
+def test_an_odd_writing_of_json_is_read_all_the_same(content: bytes) -> None:
+    assert read_answer(200, content).is_acknowledged
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"status_code": "1000"}',
+        b'{"status_code": 1000.0}',
+        b'{"status_code": true}',
+        b'{"status_code": 1000}}',
+        b'{"status_code": 1000',
+        b'[{"status_code": 1000}]',
+        b'"1000"',
+        b'{"status_code": 1000, "status_message": 5}',
+    ],
+)
+def test_what_only_looks_like_an_acknowledgement_is_none(content: bytes) -> None:
+    assert not read_answer(200, content).is_acknowledged
+
+
 def test_data_never_shows_in_a_repr() -> None:
     answer = read_answer(200, body(1000, data={"token": "another-token-4R"}))
 

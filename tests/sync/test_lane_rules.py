@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ from cpo_double import (
 from memory_feed import START, MemoryFeed, peer
 
 from rfid_station.domain.delivery import Outcome, Verdict
-from rfid_station.domain.feed import Lane
+from rfid_station.domain.feed import Change, Lane
 from rfid_station.domain.token import Token
 from rfid_station.sync.drive import Replicator
 from rfid_station.sync.lane import PartnerLane
@@ -302,6 +302,41 @@ def test_the_urgent_lane_overtakes_a_backlog() -> None:
     assert cpo.puts[11].valid is False
     assert numbers(cpo.puts).count(299) == 1, "and the bulk lane does not repeat what is known to be there"
     assert len(cpo.puts) == 300
+
+
+def test_a_page_of_the_bulk_brings_nothing_urgent_to_light_that_was_not_looked_for() -> None:
+    class Counting(MemoryFeed):
+        urgent = 0
+
+        def changes_after(self, partner: str, revision: int, lane: Lane, limit: int) -> Sequence[Change]:
+            self.urgent += lane is Lane.URGENT
+            return super().changes_after(partner, revision, lane, limit)
+
+    feed, cpo = Counting(CPO), CpoDouble()
+    feed.issue(1000)
+    Replicator(feed, [peer(CPO, cpo)], FakeClock()).run_until_settled(600)
+    assert len(cpo.puts) == 1000
+    assert feed.urgent == 1, "not once for every page"
+
+
+def test_what_is_settled_during_a_commit_waits_for_the_next_handful() -> None:
+    feed = MemoryFeed(CPO)
+    feed.issue(100)
+    lane = lane_of(feed, window=64)
+    attempts = in_flight(feed, lane)
+    every = lane.timing.commit_every
+    for attempt in attempts[: every + 1]:
+        lane.finish_put(attempt, OK, START)
+        if attempt is attempts[every - 1]:
+            under_way = lane.pressing_commit(START)
+    assert isinstance(under_way, Commit)
+    assert under_way.cursor == attempts[every - 1].revision
+    commit(feed, lane, under_way)
+    assert lane.pressing_commit(START) is None, "one acknowledgement is no reason for another commit"
+    late = START + timedelta(seconds=lane.timing.commit_after_s)
+    again = lane.pressing_commit(late)
+    assert again, "but it does not wait for long"
+    assert again.cursor == attempts[every].revision
 
 
 def test_after_a_crash_an_urgent_change_is_repeated_rather_than_trusted() -> None:

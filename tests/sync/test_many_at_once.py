@@ -12,7 +12,7 @@ from cpo_double import DOWN, FAILSAFE_S, LOST, REFUSED, UNAUTHORIZED, CpoDouble,
 from memory_feed import START, MemoryFeed, peer
 
 from rfid_station.domain.delivery import Outcome
-from rfid_station.domain.feed import Lane
+from rfid_station.domain.feed import Change, Lane
 from rfid_station.domain.partner_profile import PartnerProfile
 from rfid_station.domain.token import Token
 from rfid_station.errors import DiskFull
@@ -90,6 +90,21 @@ def test_one_token_is_never_in_two_requests(window: int) -> None:
     assert not cpo.overtaken
     assert feed.standing(CPO).is_settled
     assert cpo.holds == {one.token.uid.hex: one.token for one in feed.tokens.values()}
+
+
+def test_a_turn_reads_what_is_owed_by_the_page_and_not_one_by_one() -> None:
+    class Counting(MemoryFeed):
+        single = 0
+
+        def newest(self, partner: str, token_id: int) -> Change | None:
+            self.single += 1
+            return super().newest(partner, token_id)
+
+    feed, cpo = Counting(CPO), CpoDouble()
+    feed.issue(150)
+    drain(courier_of(feed, cpo, 8))
+    assert len(cpo.puts) == 150
+    assert feed.single == 0
 
 
 def test_one_that_hangs_keeps_the_cursor_and_nobody_else() -> None:

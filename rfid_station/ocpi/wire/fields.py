@@ -6,7 +6,8 @@ Sources: types (CiString, string, URL) of OCPI 2.1.1, 2.2.1 and 2.3.0, which agr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -69,17 +70,37 @@ def differing(names: Iterable[str], told: Mapping[str, object], held: Mapping[st
     ]
 
 
-def token_url(receiver_url: str, steps: Iterable[str], query: str = "", *, slash: bool = False) -> str:
+def token_url(receiver_url: str, steps: Sequence[str], query: str = "", *, slash: bool = False) -> str:
     """The URL of an object below a module's URL, each step percent-encoded."""
+    *folders, name = steps
+    before, after = _around(receiver_url, tuple(folders), query, slash)
+    return f"{before}/{quote(name, safe='')}{after}"
+
+
+@lru_cache(maxsize=64)
+def _around(receiver_url: str, folders: tuple[str, ...], query: str, slash: bool) -> tuple[str, str]:
+    """What stands before and behind the last step of such a URL: alike for all tokens of a party."""
     parts = urlsplit(receiver_url)
-    path = "/".join([parts.path.rstrip("/"), *(quote(step, safe="") for step in steps)])
+    path = "/".join([parts.path.rstrip("/"), *(quote(folder, safe="") for folder in folders)])
     asked = "&".join(filter(None, [parts.query, query]))
-    return urlunsplit((parts.scheme, parts.netloc, path + ("/" if slash else ""), asked, ""))
+    behind = ("/" if slash else "") + (f"?{asked}" if asked else "")
+    return urlunsplit((parts.scheme, parts.netloc, path, "", "")), behind
 
 
 def only_object(data: object) -> object:
     """What `data` holds: some partners wrap the one object of an answer in a list."""
     return data[0] if isinstance(data, list) and len(data) == 1 else data
+
+
+def read_partner(model: type[Entry], data: object) -> Entry:
+    """A partner's Credentials object.
+
+    :raises PartnerRefused: it is not such an object, or its token cannot be used
+    """
+    try:
+        return model.model_validate(only_object(data))
+    except ValidationError as invalid:
+        raise PartnerRefused(f"the partner's credentials cannot be used: {complaints(invalid)}") from None
 
 
 def read_entry(model: type[Entry], entry: object) -> Entry | None:

@@ -15,7 +15,7 @@ from pydantic import StringConstraints, ValidationError
 
 from rfid_station.domain.partner import Endpoint
 from rfid_station.domain.token import Party
-from rfid_station.errors import PartnerRefused, WrongCall
+from rfid_station.errors import WrongCall
 from rfid_station.ocpi.port import Us
 from rfid_station.ocpi.wire.fields import (
     ASCII,
@@ -27,8 +27,8 @@ from rfid_station.ocpi.wire.fields import (
     cannot_be_told,
     differing,
     listed_endpoints,
-    only_object,
     read_entry,
+    read_partner,
     token_url,
     written,
 )
@@ -151,10 +151,7 @@ def read_credentials(data: object) -> tuple[str, tuple[Party, ...]]:
 
     :raises PartnerRefused: it is not such an object, or its token cannot be used
     """
-    try:
-        credentials = PartnerCredentials.model_validate(only_object(data))
-    except ValidationError as invalid:
-        raise PartnerRefused(f"the partner's credentials cannot be used: {complaints(invalid)}") from None
+    credentials = read_partner(PartnerCredentials, data)
     return credentials.token, (Party(credentials.country_code, credentials.party_id),)
 
 

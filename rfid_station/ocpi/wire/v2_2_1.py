@@ -28,8 +28,8 @@ from rfid_station.ocpi.wire.fields import (
     cannot_be_told,
     differing,
     listed_endpoints,
-    only_object,
     read_entry,
+    read_partner,
     token_url,
     written,
 )
@@ -189,10 +189,7 @@ def read_credentials(data: object) -> tuple[str, tuple[Party, ...]]:
 
     :raises PartnerRefused: it is not such an object, or its token cannot be used
     """
-    try:
-        credentials = PartnerCredentials.model_validate(only_object(data))
-    except ValidationError as invalid:
-        raise PartnerRefused(f"the partner's credentials cannot be used: {complaints(invalid)}") from None
+    credentials = read_partner(PartnerCredentials, data)
     roles = [read for entry in credentials.roles if (read := read_entry(PartnerRole, entry))]
     operators = [role for role in roles if role.role.upper() == "CPO"]
     return credentials.token, tuple(Party(role.country_code, role.party_id) for role in operators)
