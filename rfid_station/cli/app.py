@@ -2,22 +2,54 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_group_from_info
+from typer.models import TyperInfo
 
 from rfid_station import __version__
-from rfid_station.cli import card, key, letter, partner, press, reader, sheet, simulate, store, sync
 from rfid_station.cli.context import Who, note_globals
 from rfid_station.cli.output import show_error
 from rfid_station.cli.serve import serve
 from rfid_station.errors import ExitCode, StationError
 
+_NOUNS = {
+    "reader": "reader.app",
+    "card": "card.app",
+    "key": "key.app",
+    "sheet": "sheet.app",
+    "letter": "letter.app",
+    "label": "letter.labels",
+    "packing": "letter.packing",
+    "partner": "partner.app",
+    "sync": "sync.app",
+    "store": "store.app",
+    "simulate": "simulate.app",
+}
+"""Where the commands of each noun are, in the order of the help. To build all takes longer than most run."""
+
 
 class StationGroup(TyperGroup):
-    """Ends every expected error with its two lines and its exit code, in the shell and in tests."""
+    """Builds only the noun that is called.
+
+    Ends every expected error with its two lines and its exit code, in the shell and in tests.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - typer's own click types are private
+        """All names, whether they were built or not."""
+        own = [name for name in super().list_commands(ctx) if name not in _NOUNS]
+        return [*own, *_NOUNS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
+        """The command of a name; for an unknown one all are built, so that the nearest can be offered."""
+        if cmd_name not in self.commands:
+            for noun in [cmd_name] if cmd_name in _NOUNS else _NOUNS:
+                self.commands.setdefault(noun, _noun(noun))
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own click types are private
         """Run the command that was called."""
@@ -30,6 +62,17 @@ class StationGroup(TyperGroup):
             raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
+def _noun(name: str) -> TyperGroup:
+    module, _, attribute = _NOUNS[name].partition(".")
+    noun: typer.Typer = getattr(import_module(f"rfid_station.cli.{module}"), attribute)
+    return get_group_from_info(
+        TyperInfo(noun, name=name),
+        pretty_exceptions_short=False,
+        rich_markup_mode=None,
+        suggest_commands=True,
+    )
+
+
 app = typer.Typer(
     name="rfid-station",
     cls=StationGroup,
@@ -38,18 +81,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-press.register(card.app, sheet.app)
-app.add_typer(reader.app, name="reader")
-app.add_typer(card.app, name="card")
-app.add_typer(key.app, name="key")
-app.add_typer(sheet.app, name="sheet")
-app.add_typer(letter.app, name="letter")
-app.add_typer(letter.labels, name="label")
-app.add_typer(letter.packing, name="packing")
-app.add_typer(partner.app, name="partner")
-app.add_typer(sync.app, name="sync")
-app.add_typer(store.app, name="store")
-app.add_typer(simulate.app, name="simulate")
 app.command()(serve)
 
 

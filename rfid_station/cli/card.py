@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rfid_station.cli import press
 from rfid_station.cli.completion import card_numbers, group_names
 from rfid_station.cli.context import folder_of, the_station
 from rfid_station.cli.output import confirm, show_document, show_pairs, show_rows, shown, talk
@@ -485,3 +486,6 @@ def _lines(rows: list[dict[str, Any]]) -> str:
     return "\n".join(
         "  ".join(shown(value) for value in row.values() if value not in (None, "")) for row in rows
     )
+
+
+press.register_for_cards(app)

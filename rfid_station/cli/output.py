@@ -117,3 +117,13 @@ def _plain(value: object) -> str:
     from rich.markup import escape
 
     return escape(shown(value))
+
+
+def one_of(option: str, given: str, words: list[str]) -> str:
+    """A word that is one of a few.
+
+    :raises WrongCall: it is none of them
+    """
+    if given not in words:
+        raise WrongCall(f"{option} cannot be {given!r}", hint=f"add {option} with one of: {', '.join(words)}")
+    return given

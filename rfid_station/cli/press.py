@@ -9,8 +9,7 @@ import typer
 
 from rfid_station.cli.completion import card_numbers
 from rfid_station.cli.context import folder_of, the_station
-from rfid_station.cli.output import counted, show_document, show_rows, talk
-from rfid_station.cli.sheet import one_of
+from rfid_station.cli.output import counted, one_of, show_document, show_rows, talk
 from rfid_station.errors import WrongCall
 
 if TYPE_CHECKING:
@@ -297,10 +296,14 @@ def _show_cards(cards: list[Card], as_json: bool) -> None:
     show_rows(rows, as_json=as_json, empty="nothing would be printed")
 
 
-def register(card: typer.Typer, sheet: typer.Typer) -> None:
-    """Put the commands where they are looked for."""
+def register_for_cards(card: typer.Typer) -> None:
+    """Put what prints single cards behind `card`."""
     card.command("print")(print_cards)
     card.command("printers")(printers)
+
+
+def register_for_sheets(sheet: typer.Typer) -> None:
+    """Put bureaus and what was printed behind `sheet`."""
     sheet.command("press")(press)
     sheet.command("bureaus")(bureaus)
     sheet.command("jobs")(jobs)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rfid_station.cli import sheet_designs
+from rfid_station.cli import press, sheet_designs
 from rfid_station.cli.completion import card_numbers
 from rfid_station.cli.context import folder_of, the_station
-from rfid_station.cli.output import counted, show_document, show_rows, talk
+from rfid_station.cli.output import counted, one_of, show_document, show_rows, talk
 from rfid_station.errors import WrongCall
 
 if TYPE_CHECKING:
@@ -143,16 +143,6 @@ def layouts(
     show_rows(rows, as_json=as_json, empty="there are no sheets")
 
 
-def one_of(option: str, given: str, words: list[str]) -> str:
-    """A word that is one of a few.
-
-    :raises WrongCall: it is none of them
-    """
-    if given not in words:
-        raise WrongCall(f"{option} cannot be {given!r}", hint=f"add {option} with one of: {', '.join(words)}")
-    return given
-
-
 def offset_of(text: str | None) -> tuple[float, float] | None:
     """Two numbers with a comma between, in mm.
 
@@ -182,3 +172,6 @@ def _show(made: SheetFiles, as_json: bool) -> None:
         typer.echo(file.pdf)
     talk(f"{counted(made.cards, 'card')} on {counted(made.sheets, 'sheet')}")
     talk(f"a picture of the first: {made.preview}")
+
+
+press.register_for_sheets(app)

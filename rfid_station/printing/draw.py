@@ -15,6 +15,7 @@ from pathlib import Path
 from rfid_station.errors import PrintError, StationError, WrongCall
 from rfid_station.printing.art.pictures import PRESS_MODES, Picture, check_resolution, opened
 from rfid_station.printing.art.svg import NotDrawable, read_svg
+from rfid_station.printing.bidi import isolated, runs_right_to_left
 from rfid_station.printing.brand import Brand, Logo, PictureLogo, Shape, contrast
 from rfid_station.printing.codes import code128, data_matrix
 from rfid_station.printing.codes.modules import Modules
@@ -305,13 +306,18 @@ class LayerPainter:
         face, ink = typeface(self._brand, layer.font), self._brand.color(layer.color)
         x, y = layer.at
         pen, share, tracking = self._pen, layer.anchor.share, layer.tracking
+        # A text of fields alone begins where what is in them does.
+        goes_left = runs_right_to_left(text.literal) or None
 
         def draw_line(line: str, y_mm: float, size: float) -> None:
             left = x - share * face.width(line, tracking) * size / POINTS_PER_MM if share else x
-            pen.write(line, (left, y_mm), face, size, tracking)
+            pen.write(line, (left, y_mm), face, size, tracking, right_to_left=goes_left)
 
         def draw(values: Values) -> None:
-            written = _printable(text, {**values, **own_fields} if own_fields else values)
+            filled = {**values, **own_fields} if own_fields else values
+            if goes_left:
+                filled = {field: isolated(value) for field, value in filled.items()}
+            written = _printable(text, filled)
             pen.fill_with(ink)
             size, lines = _set(layer, face, written)
             for number, line in enumerate(lines):

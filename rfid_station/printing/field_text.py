@@ -47,6 +47,11 @@ class FieldText:
         """The names of all fields in the text."""
         return frozenset(field for _, field in self.parts if field)
 
+    @property
+    def literal(self) -> str:
+        """The text without its fields."""
+        return "".join(literal for literal, _ in self.parts)
+
     def filled(self, values: Mapping[str, str]) -> str:
         """The text with every field's value in its place. All fields must have a value."""
         return "".join(literal + (values[field] if field else "") for literal, field in self.parts)

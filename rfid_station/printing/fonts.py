@@ -1,14 +1,15 @@
 """The fonts of a brand, embedded in every PDF, and what a text needs in them.
 
 Nothing is ever set in a font that does not have the glyph: a PDF would show a box. Where a brand
-names several fonts for one use, each letter is set in the first that has it.
+names several fonts for one use, each letter is set in the first that has it. Scripts that are
+joined or run from right to left are shaped.
 """
 
 from __future__ import annotations
 
 import struct
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
@@ -16,10 +17,21 @@ from importlib import resources
 from pathlib import Path
 
 from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFError, TTFont
+from reportlab.pdfbase.ttfonts import TTFError
 
 from rfid_station.errors import PrintError, WrongCall
+from rfid_station.printing.bidi import runs_right_to_left
 from rfid_station.printing.brand import Brand, Font, ShippedFont
+from rfid_station.printing.embedded_font import EmbeddedFont
+from rfid_station.printing.shaping import (
+    INVISIBLE,
+    ShapedRun,
+    check_installed,
+    is_installed,
+    is_mark,
+    needs_shaping,
+    shaped_line,
+)
 
 _SHIPPED_PACKAGE = "font_source_sans_pro"
 _SHIPPED_FILES: Mapping[ShippedFont, str] = {
@@ -49,15 +61,41 @@ class Typeface:
             return [(self, text)]
         runs: list[tuple[Typeface, str]] = []
         for character in text:
-            face = next(face for face in (self, *self.stand_ins) if character in face.glyphs)
+            if runs and runs[-1][0]._goes_on_with(character):
+                runs[-1] = (runs[-1][0], runs[-1][1] + character)
+                continue
+            faces = (face for face in (self, *self.stand_ins) if character in face.glyphs)
+            face = next(faces, runs[-1][0] if runs else self)
             if runs and runs[-1][0] is face:
                 runs[-1] = (face, runs[-1][1] + character)
             else:
                 runs.append((face, character))
         return runs
 
+    def _goes_on_with(self, character: str) -> bool:
+        """Whether a character has to be in the font of the letter before it."""
+        return character in INVISIBLE or (is_mark(character) and character in self.glyphs)
+
+    def shaped(self, text: str, *, right_to_left: bool | None = None) -> list[ShapedRun]:
+        """A line that needs shaping, in parts from left to right.
+
+        `right_to_left` says so of the paragraph that the line is of; else its first letter does.
+        """
+        if right_to_left is None:
+            right_to_left = runs_right_to_left(text)
+        return shaped_line(
+            text,
+            lambda part: [(face.name, run) for face, run in self.runs(part)],
+            right_to_left=right_to_left,
+        )
+
     def width(self, text: str, tracking: float) -> float:
-        """How wide a text is, in parts of the font size; `tracking` lies between its letters."""
+        """How wide a text is, in parts of the font size; `tracking` lies between its letters.
+
+        Letters that are joined or stacked cannot be spread: there it is none.
+        """
+        if needs_shaping(text) and is_installed():
+            return sum(glyph.advance for run in self.shaped(text) for glyph in run.glyphs)
         if self.stand_ins:
             letters = sum(sum(map(face.advances.__getitem__, run)) for face, run in self.runs(text))
         else:
@@ -108,8 +146,8 @@ class Typeface:
 
     def _broken(self, text: str, tracking: float, width: float) -> list[str]:
         lines: list[str] = []
-        for word in text.split():
-            longer = f"{lines[-1]} {word}" if lines else word
+        for gap, word in words(" ".join(text.split())):
+            longer = f"{lines[-1]}{gap}{word}" if lines else word
             if lines and self.width(longer, tracking) <= width:
                 lines[-1] = longer
             else:
@@ -119,11 +157,10 @@ class Typeface:
     def check_glyphs(self, text: str) -> None:
         """See that the text can be set.
 
-        :raises PrintError: a character has no glyph, or its script is not one that is set letter by letter
+        :raises PrintError: a character has no glyph, or its script takes what is not installed
         """
         if self.glyphs.issuperset(text):
-            if not text.isascii():
-                _refuse_scripts(text)
+            check_installed(text)
             return
         missing = next((character for character in text if not self.has(character)), None)
         if missing is not None:
@@ -132,11 +169,11 @@ class Typeface:
                 f" of {text!r}",
                 hint="name a .ttf file that has it in the brand's [fonts], or write the text without it",
             )
-        _refuse_scripts(text)
+        check_installed(text)
 
     def has(self, character: str) -> bool:
-        """Whether this font or a stand-in has a glyph for a character."""
-        return any(character in face.glyphs for face in (self, *self.stand_ins))
+        """Whether this font or a stand-in has a glyph for a character, or it needs none."""
+        return character in INVISIBLE or any(character in face.glyphs for face in (self, *self.stand_ins))
 
     def _says_no(self) -> str:
         if not self.stand_ins:
@@ -145,18 +182,8 @@ class Typeface:
 
 
 _STEP_PT = 0.25
-_RIGHT_TO_LEFT = ("R", "AL", "AN")
-
-
-def _refuse_scripts(text: str) -> None:
-    """A PDF has glyphs side by side: what is joined, stacked or turned round would come out wrong."""
-    for character in text:
-        if unicodedata.bidirectional(character) in _RIGHT_TO_LEFT or unicodedata.category(character) == "Mn":
-            raise PrintError(
-                f"{character!r} (U+{ord(character):04X}, {_named(character)}) of {text!r} belongs to a script"
-                " that is not set letter by letter from left to right",
-                hint="draw the text as paths and print it as a logo, or write it in another script",
-            )
+_BREAK = "\u200b"
+"""Where a line may end in scripts without spaces."""
 
 
 def _named(character: str) -> str:
@@ -179,6 +206,21 @@ def house_typeface() -> Typeface:
 def house_bold() -> Typeface:
     """The bold one to go with it."""
     return _chain((ShippedFont.BOLD,))
+
+
+def font_file(file: Path) -> Typeface:
+    """The font of a file, on its own.
+
+    :raises WrongCall: it is no TrueType font
+    """
+    return _registered(file)
+
+
+def words(text: str) -> Iterator[tuple[str, str]]:
+    """The words of a text, each with what parts it from the one before: a space, or, at U+200B, nothing."""
+    for part in text.split(" "):
+        for number, word in enumerate(part.split(_BREAK)):
+            yield "" if number else " ", word
 
 
 def normal_form(text: str) -> str:
@@ -209,7 +251,7 @@ def _registered(file: Path) -> Typeface:
     # ReportLab keeps fonts by name for the whole process: the name tells the content, not the place.
     try:
         name = f"font-{sha256(file.read_bytes()).hexdigest()[:16]}"
-        font = TTFont(name, str(file), asciiReadable=False)
+        font = EmbeddedFont(name, str(file))
     except (OSError, TTFError, struct.error, ValueError, IndexError, KeyError) as error:
         raise WrongCall(
             f"{file} is no TrueType font that can be embedded: {error}",

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from typing import BinaryIO
 
 from reportlab import rl_config
 from reportlab.lib.colors import CMYKColor, CMYKColorSep
 from reportlab.lib.colors import Color as RGBColor
 from reportlab.lib.utils import ImageReader
+from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.pdfdoc import PDFResourceDictionary
 from reportlab.pdfgen.canvas import FILL_EVEN_ODD, FILL_NON_ZERO, Canvas
 
@@ -21,6 +23,7 @@ from rfid_station.printing.codes.qr_code import QrMatrix
 from rfid_station.printing.fonts import Typeface
 from rfid_station.printing.geometry import POINTS_PER_MM, Box, Point
 from rfid_station.printing.layout import ColorSpace
+from rfid_station.printing.shaping import Glyph, ShapedRun, needs_shaping
 
 Stops = Sequence[tuple[Color, float]]
 """Colours of a gradient, and where each is pure, from 0 to 1."""
@@ -200,8 +203,23 @@ class Pen:
         self.canvas.setFont(font, size_pt)
         self.canvas.drawString(self.x(at[0]), self.y(at[1]), text, charSpace=tracking * size_pt)
 
-    def write(self, text: str, at: Point, face: Typeface, size_pt: float, tracking: float = 0) -> None:
-        """Write one line, each part of it in the font that has its letters."""
+    def write(
+        self,
+        text: str,
+        at: Point,
+        face: Typeface,
+        size_pt: float,
+        tracking: float = 0,
+        *,
+        right_to_left: bool | None = None,
+    ) -> None:
+        """Write one line, each part of it in the font that has its letters.
+
+        `right_to_left` says in which direction its paragraph runs; else its first letter does.
+        """
+        if needs_shaping(text):
+            self._shaped(face.shaped(text, right_to_left=right_to_left), at, size_pt)
+            return
         x, y = at
         if not face.stand_ins:
             self.text(text, at, face.name, size_pt, tracking)
@@ -209,6 +227,41 @@ class Pen:
         for part, run in face.runs(text):
             self.text(run, (x, y), part.name, size_pt, tracking)
             x += (part.width(run, tracking) + tracking) * size_pt / POINTS_PER_MM
+
+    def _shaped(self, runs: Sequence[ShapedRun], at: Point, size_pt: float) -> None:
+        """Set glyphs one after the other, each at its own place (ISO 32000-1, 9.3.7 and 9.4.3).
+
+        Marks stand beside their letters in no order that tells the text: so the text is written behind
+        them (14.9.4). Readers turn what runs from right to left round themselves, that too if it were there.
+        """
+        shown = [f"BT 1 0 0 1 {self.x(at[0]):.4f} {self.y(at[1]):.4f} Tm"]
+        for run in runs:
+            if run.is_right_to_left:
+                shown += self._set_glyphs(run.glyphs, size_pt)
+            else:
+                text = f"\ufeff{run.text}".encode("utf-16-be").hex()
+                shown += [
+                    f"/Span <</ActualText <{text}>>> BDC",
+                    *self._set_glyphs(run.glyphs, size_pt),
+                    "EMC",
+                ]
+        self.canvas.addLiteral(" ".join([*shown, "ET"]))
+
+    def _set_glyphs(self, glyphs: Sequence[Glyph], size_pt: float) -> Iterator[str]:
+        document = self.canvas._doc
+        for (font, rise), group in groupby(glyphs, lambda glyph: (glyph.font, glyph.y_offset)):
+            embedded = pdfmetrics.getFont(font)
+            if rise:
+                yield f"{rise * size_pt:.4f} Ts"
+            for glyph in group:
+                ((subset, codes),) = embedded.splitString(glyph.character, document)
+                before, after = -glyph.x_offset, glyph.width - glyph.advance + glyph.x_offset
+                yield (
+                    f"{embedded.getSubsetInternalName(subset, document)} {size_pt:.4f} Tf"
+                    f" [{1000 * before:.1f} <{codes.hex()}> {1000 * after:.1f}] TJ"
+                )
+            if rise:
+                yield "0 Ts"
 
     def picture(self, picture: ImageReader, box: Box) -> None:
         """Draw a pixel picture, its transparency kept; equal pictures are stored once.

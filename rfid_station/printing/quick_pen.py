@@ -43,10 +43,19 @@ class QuickPen(Pen):
         self._inks[id(color)] = (color, " ".join([*map(_number, parts), operator]))
         self.canvas.addLiteral(self._inks[id(color)][1])
 
-    def write(self, text: str, at: Point, face: Typeface, size_pt: float, tracking: float = 0) -> None:
+    def write(
+        self,
+        text: str,
+        at: Point,
+        face: Typeface,
+        size_pt: float,
+        tracking: float = 0,
+        *,
+        right_to_left: bool | None = None,
+    ) -> None:
         """Write one line, each part of it in the font that has its letters."""
-        if face.stand_ins:
-            Pen.write(self, text, at, face, size_pt, tracking)
+        if face.stand_ins or not text.isascii():
+            Pen.write(self, text, at, face, size_pt, tracking, right_to_left=right_to_left)
         else:
             self.text(text, at, face.name, size_pt, tracking)
 

@@ -6,6 +6,9 @@ tenths of the time, and a reader learns the mask from the code itself.
 With version, level, mask, mode and length fixed, every module is a sum (XOR) of data bits and a
 constant: Reed-Solomon codes are linear, the rest is in a fixed place. So the library is asked for
 the first text of a kind, and once for each data bit in which a later one differs from it.
+
+It cannot divide a block of zeros (`glog(0)`), and a row of the digit 0 makes one. So it is never asked
+for zeros: in the first text other signs stand in their place.
 """
 
 from __future__ import annotations
@@ -33,7 +36,9 @@ _LEVELS = {
     ErrorCorrection.Q: constants.ERROR_CORRECT_Q,
     ErrorCorrection.H: constants.ERROR_CORRECT_H,
 }
-_SAMPLES = {MODE_NUMBER: b"0", MODE_ALPHA_NUM: b"A", MODE_8BIT_BYTE: b"a"}
+_SAMPLES = {MODE_NUMBER: b"8", MODE_ALPHA_NUM: b"A", MODE_8BIT_BYTE: b"a"}
+"""Signs that are no zeros. A group has 11 bits at most and the smallest block 72: so there are bits set in
+every block, and with one of them flipped there are still."""
 _GROUPS = {MODE_NUMBER: 3, MODE_ALPHA_NUM: 2, MODE_8BIT_BYTE: 1}
 """How many characters become one number of some bits (ISO/IEC 18004, 7.4)."""
 
@@ -59,12 +64,13 @@ def qr_matrix(payload: str, error_correction: ErrorCorrection) -> QrMatrix:
     """
     data = payload.encode()
     try:
-        return _differences(optimal_mode(data), len(data), _LEVELS[error_correction]).matrix(data)
+        differences = _differences(optimal_mode(data), len(data), _LEVELS[error_correction])
     except (DataOverflowError, ValueError) as error:  # the library says it in either way
         raise PrintError(
             f"{len(payload)} characters do not fit into a QR code at level {error_correction}",
             hint="shorten the card's link",
         ) from error
+    return differences.matrix(data)
 
 
 @lru_cache(maxsize=64)
@@ -90,7 +96,7 @@ class _Differences:
     def matrix(self, data: bytes) -> QrMatrix:
         """The code of a text of this mode and length."""
         if not self._first:
-            self._first = [data[group] for group in self._groups]
+            self._first = [self._without_zeros(data[group]) for group in self._groups]
             self._first_matrix = self._encoded(0)
         modules = self._first_matrix
         for place, group in enumerate(self._groups):
@@ -101,6 +107,9 @@ class _Differences:
                     known[characters] = self._difference(place, characters)
                 modules ^= known[characters]
         return QrMatrix(self._side, modules.to_bytes(self._side * _row_bytes(self._side)))
+
+    def _without_zeros(self, group: bytes) -> bytes:
+        return group if _bits(self._mode, group) else _SAMPLES[self._mode] * len(group)
 
     def _difference(self, place: int, characters: bytes) -> int:
         """What changes when one group of the first text becomes another one."""

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from rfid_station.printing.brand import BLACK
 from rfid_station.printing.design import Anchor
-from rfid_station.printing.fonts import Typeface, house_typeface, normal_form
+from rfid_station.printing.fonts import Typeface, house_typeface, normal_form, words
 from rfid_station.printing.geometry import POINTS_PER_MM, Box
 from rfid_station.printing.layout import ColorSpace
 from rfid_station.printing.pen import FLAT, Pen, new_canvas
+from rfid_station.printing.shaping import is_mark
 
 A4 = Box(0, 0, 210, 297)
 MARGIN_MM = 20.0
@@ -226,15 +227,15 @@ def fits_on_a_page(lines: Sequence[Line], size_pt: float, paper: Box = A4) -> bo
 def wrapped(text: str, face: Typeface, width: float) -> list[str]:
     """Break a text between words, and a word that is too long within; `width` is in parts of the size."""
     lines = [""]
-    for word in text.split(" "):
-        longer = f"{lines[-1]} {word}" if lines[-1] else word
+    for gap, word in words(text):
+        longer = f"{lines[-1]}{gap}{word}" if lines[-1] else word
         if face.width(longer, 0) <= width:
             lines[-1] = longer
             continue
         if lines[-1]:
             lines.append("")
         for sign in word:
-            if lines[-1] and face.width(lines[-1] + sign, 0) > width:
+            if lines[-1] and not is_mark(sign) and face.width(lines[-1] + sign, 0) > width:
                 lines.append("")
             lines[-1] += sign
     return lines

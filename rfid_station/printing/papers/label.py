@@ -17,6 +17,7 @@ from rfid_station.printing.layout import Order, SheetLayout
 from rfid_station.printing.papers.letter import fitted_block, write_block
 from rfid_station.printing.pen import Pen, new_canvas
 from rfid_station.printing.sheet import PrintedSheets, place
+from rfid_station.printing.system_fonts import with_system_fonts
 
 _MARGIN_MM = 3.5
 _SIZES_PT = (6.0, 11.0)
@@ -65,7 +66,13 @@ def render_labels(
         for placement in on_sheet:
             label = labels[placement.face_index]
             try:
-                _paint(pen, face, label, layout.slots[placement.position - 1], brand.fields["issuer"])
+                _paint(
+                    pen,
+                    _face_for(label, face),
+                    label,
+                    layout.slots[placement.position - 1],
+                    brand.fields["issuer"],
+                )
             except StationError as error:
                 raise type(error)(
                     f"label {placement.face_index + 1} ({label.lines[0]}): {error.message}", hint=error.hint
@@ -76,12 +83,17 @@ def render_labels(
     return PrintedSheets(pdf, placements, sha256(pdf).hexdigest(), (Side.FRONT,))
 
 
+def _face_for(label: Label, face: Typeface) -> Typeface:
+    return with_system_fonts(face, normal_form("".join(label.lines)), "Regular")
+
+
 def _paint(pen: Pen, face: Typeface, label: Label, slot: Box, sender: str) -> None:
     inside = slot.grown(-_MARGIN_MM)
     small = _NOTE_PT / POINTS_PER_MM * 1.4
-    pen.text(normal_form(sender), (inside.x, inside.y + small * 0.7), face.name, _NOTE_PT)
-    if label.note:
-        pen.text(normal_form(label.note), (inside.x, inside.bottom), face.name, _NOTE_PT)
+    smalls = [(sender, inside.y + small * 0.7), (label.note, inside.bottom)]
+    for text, y in smalls:
+        face.check_glyphs(normal_form(text))
+        pen.write(normal_form(text), (inside.x, y), face, _NOTE_PT)
     free = Box(inside.x, inside.y + 1.5 * small, inside.width, inside.height - 2.5 * small)
     lines = [normal_form(line) for line in label.lines]
     write_block(pen, lines, face, free, fitted_block(lines, face, free, _SIZES_PT))

@@ -13,15 +13,17 @@ from hashlib import sha256
 from pathlib import Path
 
 from rfid_station.errors import PrintError, StationError, WrongCall
+from rfid_station.printing.bidi import RIGHT_TO_LEFT_MARK, isolated, runs_right_to_left
 from rfid_station.printing.brand import BLACK, BRAND_FIELDS, WHITE, Brand, Font
 from rfid_station.printing.codes.qr_code import QUIET_ZONE, SMALLEST_MODULE_MM, qr_matrix
 from rfid_station.printing.design import ErrorCorrection, Side
 from rfid_station.printing.fonts import Typeface, normal_form, typeface
-from rfid_station.printing.geometry import POINTS_PER_MM, Box, Point
+from rfid_station.printing.geometry import POINTS_PER_MM, Box
 from rfid_station.printing.layout import ColorSpace
 from rfid_station.printing.papers.house_style import LEADING, wrapped
 from rfid_station.printing.pen import FLAT, Pen, new_canvas
 from rfid_station.printing.sheet import Placement, PrintedSheets
+from rfid_station.printing.system_fonts import with_system_fonts
 from rfid_station.printing.template import Table, TemplateKind, load_template, nearest, template_path
 
 LETTER_FIELDS = ("name", "visual_number", "contract_id", "link", "claim_code")
@@ -143,15 +145,24 @@ class _Page:
         language = template.language(letter.language)
         self._pen, self._template, self._letter = pen, template, letter
         self._words = template.words[language]
-        self._regular, self._bold = (
-            typeface(_with_fonts(brand, role, self._words.fonts), role) for role in ("regular", "bold")
-        )
         self._color = brand.colors.get("primary", BLACK)
         self._sender = brand.fields["issuer"]
         self._values = {
             **brand.fields_in(language),
             **{field: getattr(letter, field) for field in LETTER_FIELDS},
         }
+        # The words alone decide, so that every letter of a language looks the same.
+        self._right_to_left = runs_right_to_left("".join(self._words.body))
+        if self._right_to_left:
+            self._values = {field: isolated(value) for field, value in self._values.items()}
+        self._regular, self._bold = (self._typeface(brand, role) for role in ("regular", "bold"))
+
+    def _typeface(self, brand: Brand, role: str) -> Typeface:
+        words = self._words
+        texts = (words.subject, words.greeting, *words.body, words.how, *words.activate, *words.help)
+        everything = normal_form("".join([*texts, *self._values.values(), *self._letter.address]))
+        face = typeface(_with_fonts(brand, role, words.fonts), role)
+        return with_system_fonts(face, everything, role.title())
 
     def paint(self) -> None:
         self._marks()
@@ -171,9 +182,13 @@ class _Page:
             )
         return normal_form(text.format_map(self._values))
 
-    def _write(self, text: str, at: Point, face: Typeface, size_pt: float) -> None:
+    def _write(self, text: str, box: Box, y_mm: float, face: Typeface, size_pt: float) -> None:
+        """Write a line into a box, from the side where its language begins."""
+        if self._right_to_left:
+            text = RIGHT_TO_LEFT_MARK + text  # the line is one of its paragraph, whatever it begins with
         face.check_glyphs(text)
-        self._pen.write(text, at, face, size_pt)
+        x_mm = box.right - face.width(text, 0) * size_pt / POINTS_PER_MM if self._right_to_left else box.x
+        self._pen.write(text, (x_mm, y_mm), face, size_pt, right_to_left=self._right_to_left)
 
     def _marks(self) -> None:
         self._pen.stroke_with(BLACK, _HAIR_MM, FLAT)
@@ -183,14 +198,15 @@ class _Page:
     def _head(self) -> None:
         self._pen.fill_with(self._color)
         self._pen.rect(Box(0, 0, self._template.paper.width, 4))
-        self._write(self._sender, (self._template.upper.x, 22), self._bold, 16)
+        self._write(self._sender, self._template.upper, 22, self._bold, 16)
 
     def _address(self) -> None:
         window = self._template.window
         if not self._letter.address:
             return
         self._pen.fill_with(BLACK)
-        self._write(self._sender, (window.x + 5, window.y + 5), self._regular, _SENDER_PT)
+        self._regular.check_glyphs(self._sender)
+        self._pen.write(self._sender, (window.x + 5, window.y + 5), self._regular, _SENDER_PT)
         lines = [normal_form(line) for line in self._letter.address]
         inside = Box(window.x + 5, window.y + 8, window.width - 8, window.height - 11)
         size = fitted_block(lines, self._regular, inside, (_LEAST_ADDRESS_PT, _ADDRESS_PT))
@@ -243,7 +259,7 @@ class _Page:
         y = box.y
         for (face, scale, line, _), height in zip(lines, heights, strict=True):
             y += height / POINTS_PER_MM
-            self._write(line, (box.x, y), face, size * scale)
+            self._write(line, box, y, face, size * scale)
 
     def _card_place(self) -> None:
         card = self._template.card
@@ -254,9 +270,9 @@ class _Page:
         inside = card.grown(-4)
         lines = [self._said(self._words.card_place), self._letter.visual_number]
         self._pen.fill_with(BLACK)
-        write_block(
-            self._pen, lines, self._regular, inside, fitted_block(lines, self._regular, inside, (5, 8))
-        )
+        size = fitted_block(lines, self._regular, inside, (5, 8))
+        for number, line in enumerate(lines):
+            self._write(line, inside, _baseline(inside, size, number), self._regular, size)
 
     def _beside(self) -> None:
         box, words = self._template.beside, self._words
@@ -266,9 +282,9 @@ class _Page:
         y = box.y
         self._pen.fill_with(BLACK)
         for label, value, largest in shown:
-            self._write(label, (box.x, y + 3), self._regular, _LABEL_PT)
+            self._write(label, box, y + 3, self._regular, _LABEL_PT)
             size = self._bold.fitted_size(value, 0, box.width * POINTS_PER_MM, (_LABEL_PT, largest))
-            self._pen.write(value, (box.x, y + 9), self._bold, size)
+            self._write(value, box, y + 9, self._bold, size)
             y += 12
         self._code(Box(box.x, y, box.width, box.bottom - y))
 
@@ -282,11 +298,13 @@ class _Page:
                 hint="give `beside` more height, or shorten the card's link",
             )
         self._pen.fill_with(WHITE)
-        self._pen.rect(Box(box.x, box.y, side, side))
+        left = box.right - side if self._right_to_left else box.x
+        self._pen.rect(Box(left, box.y, side, side))
         self._pen.fill_with(BLACK)
-        # Its left edge in line with the text: the quiet zone goes into the margin, which is white.
+        # Its edge in line with the text: the quiet zone goes into the margin, which is white.
         quiet = QUIET_ZONE * side / across
-        self._pen.modules(matrix, Box(box.x, box.y + quiet, side - 2 * quiet, side - 2 * quiet))
+        left += 2 * quiet if self._right_to_left else 0
+        self._pen.modules(matrix, Box(left, box.y + quiet, side - 2 * quiet, side - 2 * quiet))
 
 
 def fitted_block(lines: Sequence[str], face: Typeface, box: Box, sizes: tuple[float, float]) -> float:
@@ -309,8 +327,11 @@ def fitted_block(lines: Sequence[str], face: Typeface, box: Box, sizes: tuple[fl
 def write_block(pen: Pen, lines: Sequence[str], face: Typeface, box: Box, size_pt: float) -> None:
     """Write lines from the upper edge of a box downwards."""
     for number, line in enumerate(lines):
-        y = box.y + size_pt * (0.8 + LEADING * number) / POINTS_PER_MM
-        pen.write(line, (box.x, y), face, size_pt)
+        pen.write(line, (box.x, _baseline(box, size_pt, number)), face, size_pt)
+
+
+def _baseline(box: Box, size_pt: float, number: int) -> float:
+    return box.y + size_pt * (0.8 + LEADING * number) / POINTS_PER_MM
 
 
 def _with_fonts(brand: Brand, role: str, fonts: Sequence[Font]) -> Brand:
