@@ -18,6 +18,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from rfid_station.domain.card import ReplaceWhen
 from rfid_station.domain.token import Party, Whitelist
 from rfid_station.domain.visual_number import NumberPattern
 from rfid_station.errors import WrongCall
@@ -84,6 +85,10 @@ class DeskSettings(_Table):
     visual_number: Annotated[str, AfterValidator(_number_pattern)] = "EXM-####-####-@"
     visual_order: VisualOrder = VisualOrder.RANDOM
     activation: Activation = Activation.AT_ISSUE
+    claim_code: bool = False
+    """Whether a card that leaves inactive gets a code for its letter when it is made."""
+    replace_when: ReplaceWhen = ReplaceWhen.NOW
+    """When a card stops that is replaced."""
 
 
 PROMPT = "prompt"

@@ -20,6 +20,8 @@ from rfid_station.errors import ExitCode, StationError
 _NOUNS = {
     "reader": "reader.app",
     "card": "card.app",
+    "batch": "batch.app",
+    "driver": "driver.app",
     "key": "key.app",
     "sheet": "sheet.app",
     "letter": "letter.app",

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rfid_station.cli import press
+from rfid_station.cli import press, support
+from rfid_station.cli.card_options import (
+    AsJson,
+    DryRun,
+    Full,
+    Number,
+    ProfileName,
+    ReaderUri,
+    Trace,
+    Yes,
+)
+from rfid_station.cli.card_view import card_row, reveal, short_card_row
 from rfid_station.cli.completion import card_numbers, group_names
 from rfid_station.cli.context import folder_of, the_station
 from rfid_station.cli.output import confirm, show_document, show_pairs, show_rows, shown, talk
 from rfid_station.domain.card import Card, CardState, Reason
-from rfid_station.errors import ExitCode, MoveNotAllowed
+from rfid_station.errors import ExitCode, WrongCall
 
 if TYPE_CHECKING:
+    from rfid_station.desk.fleet_file import OrderLine
     from rfid_station.desk.regrouping import Regrouped
     from rfid_station.desk.station import Station
-    from rfid_station.desk.stopping import Stopped
+    from rfid_station.store.search import Clue, Exactness
 
 
-class BlockReason(StrEnum):
-    """Why a card is blocked."""
-
-    LOST = "lost"
-    STOLEN = "stolen"
+LAST_EVENTS = 12
+"""So many events of a card are shown to people; programs get all."""
 
 
 class SpoilReason(StrEnum):
@@ -39,40 +50,6 @@ class SpoilReason(StrEnum):
 
 
 app = typer.Typer(help="Cards: made, found, stopped.", no_args_is_help=True)
-
-Number = Annotated[
-    str,
-    typer.Argument(
-        metavar="NUMBER",
-        help="Any number of the card in any form: visual number, contract ID, UID, alias or link.",
-        autocompletion=card_numbers,
-    ),
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
-ReaderUri = Annotated[
-    str | None,
-    typer.Option("--reader", help="Which reader, as `reader list` names it. [default: desk.reader]"),
-]
-ProfileName = Annotated[
-    str | None,
-    typer.Option("--profile", help="What is written; `card profiles` lists them. [default: desk.profile]"),
-]
-Trace = Annotated[
-    Path | None,
-    typer.Option("--trace", metavar="FILE", help="Record every exchange with the card, secrets masked."),
-]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-WaitForPartners = Annotated[
-    float | None,
-    typer.Option("--wait", min=0.1, help="Ask partners again and again for so many seconds. [default: once]"),
-]
-ReceiptFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--receipt", metavar="FILE", help="Write a receipt, in the card's language: .pdf, .txt or .json."
-    ),
-]
 
 
 @app.command()
@@ -93,6 +70,9 @@ def issue(
             autocompletion=group_names,
         ),
     ] = None,
+    replacements: Annotated[
+        bool, typer.Option("--replacements", help="Make the cards that `card replace` asked for.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tap one card and print what would be written to it.")
     ] = False,
@@ -111,7 +91,17 @@ def issue(
         if dry_run:
             tapping.show_plan(station, tapping.Place(reader, trace), profile, as_json=as_json)
         else:
-            issuing.issue(station, issuing.Wish(file, reader, profile, count, as_json, yes, trace, group))
+            lines = _replacement_lines(station, file) if replacements else None
+            wish = issuing.Wish(file, reader, profile, count, as_json, yes, trace, group, lines)
+            issuing.issue(station, wish)
+
+
+def _replacement_lines(station: Station, file: Path | None) -> Sequence[OrderLine]:
+    from rfid_station.desk.replacing import lines
+
+    if file is not None:
+        raise WrongCall("a fleet file and --replacements are two things", hint="leave one of them out")
+    return lines(station)
 
 
 @app.command()
@@ -180,37 +170,77 @@ def profiles(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def show(ctx: typer.Context, number: Number, as_json: AsJson = False) -> None:
-    """Show one card: what it is, who has it, where it is known, what happened to it."""
+def show(ctx: typer.Context, number: Number, full: Full = False, as_json: AsJson = False) -> None:
+    """Show one card: what to say to its driver, what it is, where it is known, what happened to it."""
     from rfid_station.desk.lookup import describe, the_card
 
     with the_station(ctx) as station:
-        row = describe(station, the_card(station, number))
+        card = the_card(station, number)
+        reveal(station, [card], full)
+        row = describe(station, card) | ({"uid": card.uid.hex} if full else {})
     if as_json:
         show_document(row)
     else:
-        partners = [
-            {
-                "partner": at_partner["partner"],
-                "holds": at_partner["holds"],
-                "read_back": _read_back(at_partner["read_back"]),
-            }
-            for at_partner in row["partners"]
-        ]
-        told = row | {"partners": partners}
-        show_pairs(
-            {name: _lines(value) if isinstance(value, list) else value for name, value in told.items()}
-        )
+        show_pairs(_shown_card(row))
+
+
+def _shown_card(row: dict[str, Any]) -> dict[str, Any]:
+    """All about a card as people read it; the newest events only."""
+    partners = [
+        {
+            "partner": at_partner["partner"],
+            "holds": at_partner["holds"],
+            "read_back": _read_back(at_partner["read_back"]),
+        }
+        for at_partner in row["partners"]
+    ]
+    events = row["history"][-LAST_EVENTS:]
+    older = len(row["history"]) - len(events)
+    token = row["token"]
+    told = row | {
+        "say": "\n".join(wrap(row["say"], 90)),
+        "token": f"{'valid' if token['valid'] else 'not valid'}, {token['whitelist']}" if token else None,
+        "partners": _lines(partners),
+        "printed": _lines(row["printed"]),
+        "history": (f"… {older} before\n" if older else "") + _lines(events),
+    }
+    always = ("say", "number", "state", "partners", "history")
+    return {name.replace("_", " "): value for name, value in told.items() if value or name in always}
 
 
 @app.command()
-def find(ctx: typer.Context, text: Number, as_json: AsJson = False) -> None:
-    """Find cards by any number in any form, or by a driver's name."""
+def find(
+    ctx: typer.Context,
+    text: Annotated[
+        str,
+        typer.Argument(
+            metavar="WHATEVER",
+            help="Any number in any form, or a part of one; an order line, a driver, or `job 12`.",
+        ),
+    ],
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    full: Full = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a card.")] = False,
+) -> None:
+    """Find cards by any number in any form, by a part of one, an order line, a print job, or a driver."""
     with the_station(ctx) as station:
-        cards = station.store.cards.search(text)
-    _show_cards(cards, as_json=as_json, empty=f"no card has {text!r} in any form")
-    if not cards:
+        hits = station.store.cards.find(text, limit)
+        reveal(station, [hit.card for hit in hits], full)
+    rows = [
+        (card_row if as_json else short_card_row)(hit.card, full)
+        | {"found_by": _found_by(hit.clue, hit.exactness)}
+        for hit in hits
+    ]
+    show_rows(rows, as_json=as_json, empty=f"no card has {text!r} in any form")
+    if not hits:
         raise typer.Exit(ExitCode.FAILED)
+    if len(hits) == limit:
+        talk(f"these are the first {limit}; there may be more")
+
+
+def _found_by(clue: Clue, exactness: Exactness) -> str:
+    words = clue.name.lower().replace("_", " ")
+    return words if exactness.name == "WHOLE" else f"{exactness.name.lower()} of {words}"
 
 
 @app.command("list")
@@ -222,52 +252,42 @@ def list_(
         str | None,
         typer.Option("--group", help="Only cards in this group.", autocompletion=group_names),
     ] = None,
+    expiring: Annotated[
+        str | None,
+        typer.Option("--expiring", metavar="30d", help="Only those that end within so many days."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    full: Full = False,
     as_json: AsJson = False,
 ) -> None:
-    """List cards, the oldest first."""
+    """List cards, the oldest first; those that end soon by their last day."""
     with the_station(ctx) as station:
-        cards = station.store.cards.listing(state=state, fleet=fleet, group=group, limit=limit)
-    _show_cards(cards, as_json=as_json, empty="no card fits")
+        if expiring is None:
+            cards = station.store.cards.listing(state=state, fleet=fleet, group=group, limit=limit)
+        else:
+            ending = _ending(station, expiring)
+            cards = [card for card in ending if _fits(card, state, fleet, group)][:limit]
+        reveal(station, cards, full)
+    rows = [(card_row if as_json else short_card_row)(card, full) for card in cards]
+    if expiring is not None and not as_json:
+        rows = [row | {"last day": f"{card.valid_until}"} for row, card in zip(rows, cards, strict=True)]
+    show_rows(rows, as_json=as_json, empty="no card fits")
 
 
-@app.command()
-def block(
-    ctx: typer.Context,
-    number: Number,
-    reason: Annotated[BlockReason, typer.Option(help="What happened to it.")] = BlockReason.LOST,
-    wait: WaitForPartners = None,
-    receipt: ReceiptFile = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-) -> None:
-    """Stop a lost or stolen card everywhere, at once, and say who confirmed it; exit 8 if not all did."""
-    handing = _Handing(wait, receipt, is_watched=True)
-    _move_and_push(
-        ctx, number, CardState.BLOCKED, Reason(reason), dry_run=dry_run, as_json=as_json, handing=handing
-    )
+def _ending(station: Station, within: str) -> list[Card]:
+    """The cards that end within so many days.
+
+    :raises WrongCall: the days cannot be read
+    """
+    days = re.fullmatch(r"(\d{1,4})d?", within.strip(), re.ASCII)
+    if not days:
+        raise WrongCall(f"{within!r} is no number of days", hint="write it as 30d")
+    return station.store.dates.ending(station.store.database.clock().date() + timedelta(int(days[1])))
 
 
-@app.command()
-def unblock(
-    ctx: typer.Context,
-    number: Number,
-    wait: WaitForPartners = None,
-    receipt: ReceiptFile = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-) -> None:
-    """Let a found card charge again. Takes --role support."""
-    handing = _Handing(wait, receipt, is_watched=True)
-    _move_and_push(
-        ctx, number, CardState.ACTIVE, Reason.FOUND, dry_run=dry_run, as_json=as_json, handing=handing
-    )
-
-
-@app.command()
-def activate(ctx: typer.Context, number: Number, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Let an issued card charge."""
-    _move_and_push(ctx, number, CardState.ACTIVE, None, dry_run=dry_run, as_json=as_json)
+def _fits(card: Card, state: CardState | None, fleet: str | None, group: str | None) -> bool:
+    of_fleet = card.driver.fleet if card.driver else None
+    return state in (None, card.state) and fleet in (None, of_fleet) and group in (None, card.group)
 
 
 @app.command()
@@ -340,98 +360,6 @@ def _regrouped_in_words(one: Regrouped, *, dry_run: bool) -> str:
     return "; ".join(filter(None, (words, gained, lost)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Handing:
-    """How long to wait for partners, and what the one who asked is given."""
-
-    wait_s: float | None = None
-    receipt: Path | None = None
-    is_watched: bool = False
-
-
-def _move_and_push(
-    ctx: typer.Context,
-    number: str,
-    to: CardState,
-    reason: Reason | None,
-    *,
-    dry_run: bool,
-    as_json: bool,
-    handing: _Handing | None = None,
-) -> None:
-    from rfid_station.cli.stop_view import watching
-    from rfid_station.desk.lookup import the_card
-    from rfid_station.desk.receipt import check_receipt_path, receipt_of, write_receipt
-    from rfid_station.desk.stopping import check, move_and_push
-
-    handing = handing or _Handing()
-    if handing.receipt:
-        check_receipt_path(handing.receipt)
-    is_quiet = as_json or handing.wait_s is None or not handing.is_watched
-    with the_station(ctx) as station:
-        card = the_card(station, number)
-        if reason is None and card.state is CardState.BLOCKED:
-            raise MoveNotAllowed(
-                f"card {card.visual_number} is blocked, {card.reason}",
-                hint=f"if it was found: rfid-station --role support card unblock {card.visual_number}",
-            )
-        if dry_run:
-            check(station, card, to, reason)
-            partners = ", ".join(_told_of(station, card))
-            talk(f"{card.visual_number} would become {to}; it would be pushed to: {partners or 'nobody yet'}")
-            return
-        with watching(is_quiet=is_quiet) as watch:
-            result = move_and_push(station, card, to, reason, wait_s=handing.wait_s, watch=watch)
-        _show_stop(result, as_json)
-        if handing.receipt:
-            write_receipt(handing.receipt, receipt_of(station, result))
-            talk(f"the receipt is in {handing.receipt}")
-    result.check_confirmed()
-
-
-def _told_of(station: Station, card: Card) -> list[str]:
-    """The connected partners that hear of a card."""
-    token_id = station.store.feed.token_id_of(card.id)
-    return [
-        partner.name
-        for partner in station.store.partners.all()
-        if token_id and partner.connection and station.store.feed.newest(partner.name, token_id)
-    ]
-
-
-def _show_stop(result: Stopped, as_json: bool) -> None:
-    from rfid_station.desk.receipt import behind_row
-
-    rows = [
-        {
-            "partner": one.partner,
-            "answer": f"{one.answer}",
-            "at": one.at,
-            "may_accept": one.may_accept,
-            "detail": one.detail,
-            "next": one.next_step,
-            "confirmed_at": one.confirmed_at,
-            "proven_at": one.proven_at,
-            "cached_until": one.cached_until,
-            "is_hub": one.is_hub,
-            "behind_hub": behind_row(result.behind.get(one.partner)),
-            "due_at": result.due.get(one.partner),
-        }
-        for one in result.confirmations
-    ]
-    if as_json:
-        show_document({**_row(result.card), "partners": rows, "not_connected": result.not_connected})
-        return
-    typer.echo(f"{result.card.visual_number} is {result.card.state}")
-    for row in rows:
-        typer.echo(f"{row['partner']}: {row['answer']} at {shown(row['at'])}, {row['may_accept']}")
-        due = None if row["answer"] == "confirmed" or not row["due_at"] else f"due by {shown(row['due_at'])}"
-        for more in filter(None, (row["detail"], row["next"], due)):
-            typer.echo(f"  {more}")
-    if not rows:
-        talk("no partner is connected that gets this card, so nobody has to be told")
-
-
 def _show_one(row: dict[str, Any], as_json: bool) -> None:
     if as_json:
         show_document(row)
@@ -446,38 +374,6 @@ def _told(value: object) -> object:
     return "\n".join(map(str, value)) if isinstance(value, list) else value
 
 
-def _show_cards(cards: list[Card], *, as_json: bool, empty: str) -> None:
-    rows = [_row(card) if as_json else _short_row(card) for card in cards]
-    show_rows(rows, as_json=as_json, empty=empty)
-
-
-def _short_row(card: Card) -> dict[str, Any]:
-    return {
-        "number": card.visual_number,
-        "state": f"{card.state}, {card.reason}" if card.reason else f"{card.state}",
-        "contract": f"{card.contract_id}",
-        "uid": card.uid.masked,
-        "driver": card.driver.name if card.driver else None,
-        "fleet": card.driver.fleet if card.driver else None,
-        "group": card.group,
-    }
-
-
-def _row(card: Card) -> dict[str, Any]:
-    return {
-        "number": card.visual_number,
-        "state": f"{card.state}",
-        "reason": card.reason,
-        "contract": f"{card.contract_id}",
-        "uid": card.uid.masked,
-        "chip": card.chip,
-        "driver": card.driver.name if card.driver else None,
-        "fleet": card.driver.fleet if card.driver else None,
-        "group": card.group,
-        "changed": card.changed_at,
-    }
-
-
 def _read_back(at: datetime | None) -> str:
     return f"read back {shown(at)}" if at else ""
 
@@ -489,3 +385,4 @@ def _lines(rows: list[dict[str, Any]]) -> str:
 
 
 press.register_for_cards(app)
+support.register(app)

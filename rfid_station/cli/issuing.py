@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,12 @@ import typer
 from rfid_station.cli.issue_view import LiveView, PlainView
 from rfid_station.cli.output import confirm, counted, talk
 from rfid_station.cli.tapping import a_reader, stoppable
+from rfid_station.desk.claiming import draw_code
 from rfid_station.desk.delivery import background_delivery
-from rfid_station.desk.fleet_file import read_fleet_file
+from rfid_station.desk.fleet_file import OrderLine, read_fleet_file
 from rfid_station.desk.loop import Run, Tally, View, issue_cards
 from rfid_station.desk.station import Station
-from rfid_station.domain.card import Card
+from rfid_station.domain.card import Card, CardState
 from rfid_station.domain.card_group import check_group
 from rfid_station.domain.profile import Profile
 from rfid_station.errors import ExitCode, NoCard, StationError, StillPending
@@ -42,13 +43,15 @@ class Wish:
     trace: Path | None = None
     group: str | None = None
     """The cards', where the file names none."""
+    lines: Sequence[OrderLine] | None = None
+    """What to make, where no file says it."""
     is_over: Callable[[], bool] = lambda: False
     """Whether no card can come any more, where somebody else knows that."""
 
 
 def issue(station: Station, wish: Wish) -> Tally:
     """Run the loop and end as scripts expect it."""
-    lines = read_fleet_file(wish.file) if wish.file else None
+    lines = read_fleet_file(wish.file) if wish.file else wish.lines
     profile = station.profile(wish.profile)
     group = check_group(wish.group) if wish.group is not None else None
     _agree(profile, wish.yes)
@@ -60,19 +63,33 @@ def issue(station: Station, wish: Wish) -> Tally:
         background_delivery(station) as delivery,
         _view(wish) as view,
     ):
+        codes: list[str] = []
 
         def after_card(card: Card) -> None:
             delivery.wake()
+            code = _claim_code(station, card)
             if wish.as_json:
-                typer.echo(json.dumps(card_row(card), ensure_ascii=False))
+                row = card_row(card) | ({"claim_code": code} if code else {})
+                typer.echo(json.dumps(row, ensure_ascii=False))
+            elif code:
+                codes.append(f"{card.visual_number}  {code}")
 
         making = Run(station, profile, lines, wish.count, view, after_card, group)
         tally = issue_cards(making, reader, lambda: stop() or wish.is_over())
         interrupted = stop()
         pending = [report for report in delivery.settle(SETTLE_S) if not report.is_at_rest]
+    for line in codes:
+        typer.echo(line)
     _summary(tally, pending)
     _end(tally, pending, interrupted)
     return tally
+
+
+def _claim_code(station: Station, card: Card) -> str | None:
+    """A code for the letter of a card that is not active yet, where that is how it is done here."""
+    if not station.settings.desk.claim_code or card.state is not CardState.ISSUED:
+        return None
+    return draw_code(station, card).code
 
 
 def _agree(profile: Profile, yes: bool) -> None:

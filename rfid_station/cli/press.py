@@ -256,7 +256,7 @@ def _show_sheet(found: SheetRecord, as_json: bool) -> None:
             "number": one.card.visual_number,
             "contract": f"{one.card.contract_id}",
             "state": f"{one.card.state}",
-            "driver": one.card.driver.name if one.card.driver else None,
+            "driver": one.card.driver.masked if one.card.driver else None,
         }
         for one in found.placed
     ]

@@ -20,6 +20,7 @@ from rfid_station.chip.identify import identify
 from rfid_station.chip.identity import Identity
 from rfid_station.chip.originality import read_originality
 from rfid_station.desk.fleet_file import OrderLine
+from rfid_station.desk.replacing import ReplacementLine
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.domain.contract_id import ContractId, own_contract_id
@@ -187,6 +188,7 @@ def _reserve(
         draw_alias=_draw_alias,
         actor=station.actor,
         group=(line.group if line else None) or group,
+        replaces=line.replaces if isinstance(line, ReplacementLine) else None,
     )
 
 

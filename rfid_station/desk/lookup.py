@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rfid_station.desk.saying import Partners, say
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState
 from rfid_station.domain.feed import Change, Lane
@@ -12,34 +13,56 @@ from rfid_station.errors import Conflict, StationError
 from rfid_station.store.feed import Proof
 from rfid_station.store.prints import FRONT
 
+_NEWEST = "newest state"
+
 
 def the_card(station: Station, number: str) -> Card:
-    """The one card that a number, a link or a name stands for.
+    """The one card that a number, a link or a name stands for; among several the one still in use.
 
-    :raises StationError: there is none
+    A part of a number names no card: what is done to a card is to be done to the right one.
+
+    :raises StationError: there is none, or only a part of its number was given
     :raises Conflict: there are several
     """
-    found = station.store.cards.search(number)
-    living = [card for card in found if card.state is not CardState.SPOILED] or found
-    if not living:
+    hits = station.store.cards.find(number)
+    found = [hit.card for hit in hits if hit.may_be_meant]
+    meant = _in_use(found)
+    if not meant and hits:
+        raise StationError(
+            f"no card has {number!r}; it is a part of: " + _listed([hit.card for hit in hits]),
+            hint="say the whole number, as on the card",
+        )
+    if not meant:
         raise StationError(
             f"no card has {number!r} in any form",
             hint="rfid-station card list",
         )
-    if len(living) > 1:
+    if len(meant) > 1:
         raise Conflict(
-            f"{number!r} fits {len(living)} cards: "
-            + ", ".join(card.visual_number for card in living[:5])
-            + (" …" if len(living) > 5 else ""),
-            hint=f"rfid-station card show {living[0].visual_number}",
+            f"{number!r} fits {len(meant)} cards: " + _listed(meant),
+            hint=f"rfid-station card show {meant[0].visual_number}",
         )
-    return living[0]
+    return meant[0]
+
+
+def _in_use(found: list[Card]) -> list[Card]:
+    """The cards whose life goes on; if there are none, those that were used; else the spoiled ones."""
+    going_on = [card for card in found if not card.state.is_final]
+    return going_on or [card for card in found if card.state is not CardState.SPOILED] or found
+
+
+def _listed(cards: list[Card]) -> str:
+    return ", ".join(card.visual_number for card in cards[:5]) + (" …" if len(cards) > 5 else "")
 
 
 def describe(station: Station, card: Card) -> dict[str, Any]:
     """All about one card, with its standing at each partner and its history."""
     driver = card.driver
+    partners = partners_holding(station, card)
+    successor = station.store.replacements.successor(card)
+    before = station.store.cards.by_id(card.replaces) if card.replaces is not None else None
     return {
+        "say": say(card, _told(partners), station.store.database.clock().date(), successor),
         "number": card.visual_number,
         "state": f"{card.state}",
         "reason": f"{card.reason}" if card.reason else None,
@@ -53,6 +76,11 @@ def describe(station: Station, card: Card) -> dict[str, Any]:
         "reference": driver.reference if driver else None,
         "fleet": driver.fleet if driver else None,
         "group": card.group,
+        "valid_until": f"{card.valid_until}" if card.valid_until else None,
+        "replaces": before.visual_number if before else None,
+        "replaced_by": successor.visual_number if successor else None,
+        "to_be_replaced": f"{card.replacement.when}, {card.replacement.reason}" if card.replacement else None,
+        "token": _token(station, card),
         "order_line": card.order_line,
         "printed": [
             {
@@ -64,12 +92,41 @@ def describe(station: Station, card: Card) -> dict[str, Any]:
             }
             for printed in station.store.prints.of_card(card.id)
         ],
-        "partners": partners_holding(station, card),
+        "partners": partners,
         "history": [
-            {"at": event.at, "who": event.actor.name, "what": event.action}
+            {
+                "at": event.at,
+                "who": event.actor.name,
+                "what": event.action,
+                "why": event.data.get("reason"),
+            }
             for event in station.store.cards.history(card.id)
         ],
     }
+
+
+def _token(station: Station, card: Card) -> dict[str, Any] | None:
+    """What partners are told of a card now."""
+    token_id = station.store.feed.token_id_of(card.id)
+    change = station.store.feed.own(token_id) if token_id is not None else None
+    if change is None:
+        return None
+    token = change.token
+    return {
+        "valid": token.valid,
+        "whitelist": f"{token.whitelist}",
+        "contract": f"{token.contract_id}",
+        "last_updated": token.last_updated,
+    }
+
+
+def _told(partners: list[dict[str, Any]]) -> Partners:
+    """Who knows the newest state, of those that are to."""
+    known: dict[bool, list[str]] = {True: [], False: []}
+    for row in partners:
+        if row["is_newest"] is not None:
+            known[row["is_newest"]].append(row["partner"])
+    return Partners(known[True], known[False])
 
 
 def partners_holding(station: Station, card: Card) -> list[dict[str, Any]]:
@@ -98,6 +155,7 @@ def _at_partner(
         "partner": partner.name,
         "gets_it": is_covered,
         "holds": holds,
+        "is_newest": holds.endswith(_NEWEST) if partner.state is PartnerState.CONNECTED and change else None,
         "read_back": proof.at if proof and is_proven else None,
     }
 
@@ -114,4 +172,4 @@ def _holds(station: Station, partner: Partner, change: Change) -> str:
     is_passed = change.revision <= max(standing.cursors[lane] for lane in lanes)
     if not is_passed:
         return "older state, owed"
-    return "newest state"
+    return _NEWEST

@@ -291,5 +291,5 @@ def face_of(station: Station, card: Card) -> Mapping[str, str]:
         "driver": card.driver.name if card.driver else "",
         "fleet": card.driver.fleet if card.driver else "",
         "reference": card.driver.reference if card.driver else "",
-        "valid_until": "",
+        "valid_until": f"{card.valid_until:%m/%Y}" if card.valid_until else "",
     }

@@ -89,6 +89,15 @@ def move_and_push(
     """
     if card.state is not to:
         card = move_card(station, card, to, reason)
+    return push(station, card, wait_s=wait_s, watch=watch)
+
+
+def push(station: Station, card: Card, *, wait_s: float | None = None, watch: Watch | None = None) -> Stopped:
+    """Bring a card's newest state to every partner ahead of everything else, and prove it there.
+
+    :param wait_s: how long to go on with partners that have not confirmed; None to ask each once
+    :param watch: told what the partners said so far, whenever that changes
+    """
     token_id = station.store.feed.token_id_of(card.id)
     behind = behind_each_hub(station)
     confirmations: list[Confirmation] = []

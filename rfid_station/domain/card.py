@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from rfid_station.domain.card_group import GENERAL
@@ -62,6 +62,14 @@ class Reason(StrEnum):
     RETURNED = "returned"
     REQUESTED = "requested"
     DATE_PASSED = "date_passed"
+
+
+class ReplaceWhen(StrEnum):
+    """When the old card stops where a new one takes its place."""
+
+    NOW = "now"
+    ACTIVATED = "activated"
+    """As soon as the new one may charge."""
 
 
 class Role(StrEnum):
@@ -124,6 +132,36 @@ class Driver:
     fleet: str = ""
     language: str | None = None
 
+    @property
+    def masked(self) -> str:
+        """The name as lists show it: enough to pick out whom one knows."""
+        return " ".join(f"{word[0]}…" for word in self.name.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A new card is wanted in place of another, on the same contract."""
+
+    when: ReplaceWhen
+    reason: Reason
+
+
+MOST_CLAIMS = 10
+"""Wrong codes after which a card is claimed by no code any more, until a supervisor draws a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A card waits for the code that its driver was sent."""
+
+    attempts: int = 0
+    """Wrong ones so far."""
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether no code is taken any more."""
+        return self.attempts >= MOST_CLAIMS
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
@@ -149,6 +187,17 @@ class Card:
     """The master key that the keys on the card are derived from."""
     group: str = GENERAL
     """What agreements say which partner gets it by."""
+    replaces: int | None = None
+    """The card before it on the same contract."""
+    replacement: Replacement | None = None
+    """What was asked for in its place."""
+    valid_until: date | None = None
+    """The last day, in UTC, on which it may charge."""
+    claim: Claim | None = None
+
+    def is_over(self, today: date) -> bool:
+        """Whether its last day is behind it, though nobody may have noted that yet."""
+        return self.state is CardState.EXPIRED or (self.valid_until is not None and self.valid_until < today)
 
 
 def check_move(card: Card, to: CardState, role: Role, reason: Reason | None) -> None:

@@ -52,7 +52,8 @@ class CardUid:
     @property
     def masked(self) -> str:
         """Enough to tell two cards apart, too little to copy one: `04…3C80`."""
-        return f"{self.hex[:2]}…{self.hex[-4:]}"
+        digits = self.hex
+        return f"{digits[:2]}…{digits[-4:]}"
 
     @property
     def may_repeat(self) -> bool:

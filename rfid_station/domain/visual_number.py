@@ -11,6 +11,7 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from rfid_station.errors import WrongCall
 
@@ -66,10 +67,7 @@ class NumberPattern:
                 hint="give desk.visual_number one # more in station.toml",
             )
         body = str(index).zfill(self.digits)
-        digits = iter(body)
-        return "".join(
-            next(digits) if sign == "#" else check_digit(body) if sign == "@" else sign for sign in self.text
-        )
+        return _template(self.text).format(*body, check=check_digit(body))
 
     def index(self, written: str) -> int | None:
         """The index of a number as somebody wrote it, or None if it is not one of ours.
@@ -85,6 +83,13 @@ class NumberPattern:
         body = "".join(digit for sign, digit in found if sign == "#")
         written_check = next(digit for sign, digit in found if sign == "@")
         return int(body) if check_digit(body) == written_check else None
+
+
+@cache
+def _template(pattern: str) -> str:
+    """A pattern as `str.format` takes it: a field for each digit, and `check`."""
+    escaped = pattern.replace("{", "{{").replace("}", "}}")
+    return escaped.replace("#", "{}").replace("@", "{check}")
 
 
 def bare(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, select
 
-from rfid_station.domain.card import Card, CardState, Driver, Reason
+from rfid_station.domain.card import Card, CardState, Claim, Driver, Reason, Replacement, ReplaceWhen
 from rfid_station.domain.contract_id import parse_contract_id
 from rfid_station.domain.key import KeyRef
 from rfid_station.domain.uid import CardUid
@@ -44,6 +44,10 @@ def card_of(row: Row[Any]) -> Card:
         plan_digest=row.plan_digest,
         key=KeyRef(row.key_id, row.key_version) if row.key_id else None,
         group=row.card_group,
+        replaces=row.replaces_id,
+        replacement=_replacement_of(row),
+        valid_until=row.valid_until,
+        claim=Claim(row.claim_attempts) if row.claim_hash else None,
     )
 
 
@@ -62,6 +66,21 @@ def first_card(connection: Connection, query: Select[Any], **wanted: str) -> Car
     """The one card that a query finds, if there is one."""
     row = connection.execute(query, wanted).first()
     return card_of(row) if row else None
+
+
+def successor_of(connection: Connection, old: Card) -> Card | None:
+    """The card that replaces, or is to replace, another: not a spoiled one."""
+    query = CARDS.where(
+        card.c.contract_id == old.contract_id.compact, card.c.replaces_id == old.id, IS_LIVING
+    )
+    row = connection.execute(query).first()
+    return card_of(row) if row else None
+
+
+def _replacement_of(row: Row[Any]) -> Replacement | None:
+    if row.replace_when is None:
+        return None
+    return Replacement(ReplaceWhen(row.replace_when), Reason(row.replace_reason))
 
 
 def _driver_of(row: Row[Any]) -> Driver | None:

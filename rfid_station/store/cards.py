@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select
 
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Card, CardState, Driver, Reason, check_move
@@ -28,7 +29,16 @@ from rfid_station.store.card_rows import (
 from rfid_station.store.chain import Event
 from rfid_station.store.engine import Database
 from rfid_station.store.ledger import Ledger, booking
-from rfid_station.store.search import find_cards, search_text
+from rfid_station.store.moving import CHANGE, moved, note_state
+from rfid_station.store.replacing import (
+    check_replaceable,
+    end_replaced,
+    in_place_of,
+    may_activate_at_issue,
+    place_and_driver,
+    settle_request,
+)
+from rfid_station.store.search import MOST_HITS, Hit, find_hits, search_text
 from rfid_station.store.tables import card, driver
 from rfid_station.store.telling import TokenOf, tell
 
@@ -40,7 +50,6 @@ _NUMBERS = (card.c.contract_id, card.c.visual_bare, card.c.alias)
 _WITH_NUMBER = select(*_NUMBERS).where(or_(*(column == bindparam(column.name) for column in _NUMBERS)))
 _INSERT_CARD = insert(card).returning(card.c.id)
 _INSERT_DRIVER = insert(driver).returning(driver.c.id)
-_MOVE = update(card).where(card.c.id == bindparam("card_id"))
 
 
 class Cards:
@@ -62,6 +71,8 @@ class Cards:
         draw_alias: Callable[[], str],
         actor: Actor,
         group: str | None = None,
+        replaces: int | None = None,
+        valid_until: date | None = None,
     ) -> Card:
         """Take a contract, a visual number and an alias for a card that nobody has touched yet.
 
@@ -69,10 +80,13 @@ class Cards:
         is taken is drawn again.
 
         :param group: by default the one of the driver's fleet
-        :raises Conflict: the UID or the order line belongs to another card, or no number is free
+        :param replaces: the card whose contract, driver and group it takes over
+        :raises Conflict: the UID or the order line belongs to another card, or no number is free, or nobody
+            asked for a card in place of that one, or it has one
         """
         with booking(self._database, actor) as ledger:
             _refuse_second(ledger.connection, uid, order_line)
+            old = None if replaces is None else check_replaceable(ledger.connection, replaces)
             contract_id, visual_number, alias = _draw_numbers(ledger, contract_of, draw_visual, draw_alias)
             reserved = Card(
                 id=0,
@@ -88,10 +102,14 @@ class Cards:
                 driver=driver,
                 changed_at=ledger.at,
                 group=group_for(driver.fleet if driver else "", group),
+                valid_until=valid_until,
             )
-            reserved = replace(reserved, id=_insert(ledger, reserved))
             note = {"uid": uid.masked, "chip": chip, "profile": profile, "order_line": order_line}
-            _note(ledger, reserved, note)
+            if old:
+                reserved = in_place_of(reserved, old)
+                note["replaces"] = old.visual_number
+            reserved = replace(reserved, id=_insert(ledger, reserved))
+            note_state(ledger, reserved, note)
             return reserved
 
     def begin_encoding(self, card_id: int, plan_digest: str, actor: Actor, key: KeyRef | None = None) -> Card:
@@ -111,8 +129,8 @@ class Cards:
             else:
                 check_move(now, CardState.ENCODING, actor.role, None)
             columns = {"plan_digest": plan_digest, **_key_columns(key)}
-            encoding = _moved(ledger, now, CardState.ENCODING, None, **columns)
-            _note(ledger, encoding, {"plan": plan_digest} | ({"key": f"{key}"} if key else {}))
+            encoding = moved(ledger, now, CardState.ENCODING, None, **columns)
+            note_state(ledger, encoding, {"plan": plan_digest} | ({"key": f"{key}"} if key else {}))
             return replace(encoding, plan_digest=plan_digest, key=key)
 
     def counted_by_key(self) -> dict[KeyRef, int]:
@@ -130,6 +148,12 @@ class Cards:
             found = card_of(card_row(ledger.connection, card_id))
             ledger.note("card.recycled", subject_of(found.id), visual_number=found.visual_number)
 
+    def note_revealed(self, cards: Sequence[Card], actor: Actor) -> None:
+        """Witness that somebody saw whole UIDs and names that are masked for others."""
+        with booking(self._database, actor) as ledger:
+            for shown in cards:
+                ledger.note("card.revealed", subject_of(shown.id), visual_number=shown.visual_number)
+
     def register(self, card_id: int, *, token_of: TokenOf, activate: bool, actor: Actor) -> Card:
         """Turn a written card into a token that partners are owed. A second call changes nothing.
 
@@ -139,14 +163,17 @@ class Cards:
             found = card_of(card_row(ledger.connection, card_id))
             if not found.state.is_unfinished and found.state is not CardState.SPOILED:
                 return found
+            activate = activate and may_activate_at_issue(ledger.connection, found)
             steps = [CardState.ISSUED, CardState.ACTIVE] if activate else [CardState.ISSUED]
             registered = found
             for state in steps:
                 check_move(registered, state, actor.role, None)
                 registered = replace(registered, state=state)
-                _note(ledger, registered)
-            registered = _moved(ledger, registered, steps[-1], None)
+                note_state(ledger, registered)
+            registered = moved(ledger, registered, steps[-1], None)
             tell(ledger, registered, token_of)
+            if activate:
+                end_replaced(ledger, registered, token_of)
             return registered
 
     def move(
@@ -161,11 +188,13 @@ class Cards:
             before = card_of(card_row(ledger.connection, card_id))
             _refuse_unwritten(before, to)
             check_move(before, to, actor.role, reason)
-            after = _moved(ledger, before, to, reason)
-            _note(ledger, after, {"was": before.state, "reason": reason})
+            after = moved(ledger, before, to, reason)
+            note_state(ledger, after, {"was": before.state, "reason": reason})
             if not before.state.is_unfinished:
                 tell(ledger, after, token_of)
-            return after
+            if to is CardState.ACTIVE:
+                end_replaced(ledger, after, token_of)
+            return settle_request(ledger, before, after)
 
     def regroup(self, card_id: int, group: str, *, token_of: TokenOf, actor: Actor) -> Card:
         """Put a card into another group. Partners whose agreements lack that one lose the card.
@@ -179,7 +208,7 @@ class Cards:
                 return before
             after = replace(before, group=wanted, changed_at=ledger.at)
             ledger.connection.execute(
-                _MOVE, {"card_id": card_id, "card_group": wanted, "changed_at": ledger.at}
+                CHANGE, {"card_id": card_id, "card_group": wanted, "changed_at": ledger.at}
             )
             ledger.note(
                 "card.regrouped",
@@ -220,13 +249,18 @@ class Cards:
             return digest
 
     def search(self, text: str) -> list[Card]:
-        """Every card a text may mean, the most literal reading first.
+        """The cards that `find` finds, without the reasons."""
+        return [hit.card for hit in self.find(text)]
+
+    def find(self, text: str, limit: int = MOST_HITS) -> list[Hit]:
+        """Every card a text may mean, the most literal reading first, at most `limit`.
 
         It may be a visual number, a contract id, a UID in any writing, an alias or a card's whole
-        link, or a part of a driver's name or reference.
+        link, an order line, a driver's reference or name, or `job 12` for the cards of a print job. Where
+        none of these is whole, what begins with the text comes first, then what it is a part of.
         """
         with self._database.read() as connection:
-            return find_cards(connection, text)
+            return find_hits(connection, text, limit)
 
     def listing(
         self,
@@ -319,6 +353,10 @@ def _taken(connection: Connection, wanted: Mapping[str, str]) -> set[str]:
 
 
 def _insert(ledger: Ledger, new: Card) -> int:
+    if new.replaces is None:
+        place, driver_id = 1, _insert_driver(ledger.connection, new.driver) if new.driver else None
+    else:
+        place, driver_id = place_and_driver(ledger.connection, new.replaces)
     values = {
         "uid": new.uid.hex,
         "chip": new.chip,
@@ -330,7 +368,10 @@ def _insert(ledger: Ledger, new: Card) -> int:
         "alias": new.alias,
         "order_line": new.order_line,
         "card_group": new.group,
-        "driver_id": _insert_driver(ledger.connection, new.driver) if new.driver else None,
+        "driver_id": driver_id,
+        "contract_card": place,
+        "replaces_id": new.replaces,
+        "valid_until": new.valid_until,
         "created_at": ledger.at,
         "changed_at": ledger.at,
     }
@@ -374,15 +415,3 @@ def _refuse_other_key(begun: Card, key: KeyRef | None) -> None:
 
 def _key_columns(key: KeyRef | None) -> dict[str, str | int]:
     return {"key_id": key.id, "key_version": key.version} if key else {}
-
-
-def _moved(ledger: Ledger, before: Card, to: CardState, reason: Reason | None, **columns: str | int) -> Card:
-    after = replace(before, state=to, reason=reason, changed_at=ledger.at)
-    values = {"state": to.value, "reason": reason, "changed_at": ledger.at, **columns}
-    ledger.connection.execute(_MOVE, {"card_id": before.id, **values})
-    return after
-
-
-def _note(ledger: Ledger, now: Card, data: Mapping[str, object] | None = None) -> None:
-    """Witness the state a card has come to."""
-    ledger.note(f"card.{now.state}", subject_of(now.id), visual_number=now.visual_number, **(data or {}))

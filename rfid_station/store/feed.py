@@ -38,6 +38,7 @@ from rfid_station.store.audit import events_of
 from rfid_station.store.card_rows import subject_of
 from rfid_station.store.covers import bring_up_to_date
 from rfid_station.store.engine import Database
+from rfid_station.store.expiring import end_due
 from rfid_station.store.ledger import booking
 from rfid_station.store.partner_rows import agreement_of, partner_row
 from rfid_station.store.sight import SHOWN, Sight, own_change
@@ -98,10 +99,11 @@ class Feed:
         self._sights: dict[str, tuple[int, Sight]] = {}
 
     def enforce(self, partner: str) -> None:
-        """Give the partner, and take from it, what its agreement says today.
+        """Give the partner, and take from it, what its agreement says today; end the cards whose day is over.
 
         :raises WrongCall: there is no such partner
         """
+        end_due(self._database)
         bring_up_to_date(self._database, partner)
 
     def _sight(self, connection: Connection, row: Row[Any]) -> Sight:

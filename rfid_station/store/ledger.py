@@ -12,13 +12,14 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.token import next_stamp
 from rfid_station.store.chain import canonical_json, event_hash
 from rfid_station.store.engine import Database
 from rfid_station.store.tables import event, meta, moment_text
+from rfid_station.store.whole_rows import insert_whole
 
 
 @dataclass(slots=True)
@@ -33,7 +34,7 @@ class _Head:
 
 _READ_HEAD = select(*(meta.c[field.name] for field in fields(_Head))).with_for_update()
 _KEEP_HEAD = update(meta)
-_ADD_EVENTS = insert(event)
+_EVENT = ("seq", "actor", "role", "action", "subject", "data", "previous_hash", "at", "hash")
 
 
 class Ledger:
@@ -44,7 +45,8 @@ class Ledger:
         self.actor = actor
         self.at = at
         self._known_head: _Head | None = None
-        self._events: list[dict[str, Any]] = []
+        self._events: list[tuple[object, ...]] = []
+        self._at_text = moment_text(at)
 
     def next_contract(self) -> int:
         """A contract number that was never given out, counted from 1."""
@@ -89,13 +91,18 @@ class Ledger:
             "data": canonical_json(data),
             "previous_hash": head.event_hash,
         }
-        head.event_hash = event_hash(**row, at=moment_text(self.at))
-        self._events.append({**row, "at": self.at, "hash": head.event_hash})
+        head.event_hash = event_hash(**row, at=self._at_text)
+        self._events.append((*row.values(), self._at_text, head.event_hash))
+
+    def write_events(self) -> None:
+        """Write the events so far: a long change keeps none of them in memory."""
+        if self._events:
+            insert_whole(self.connection, event, _EVENT, self._events)
+            self._events = []
 
     def settle(self) -> None:
         """Write the events and the counters: the last thing before the commit."""
-        if self._events:
-            self.connection.execute(_ADD_EVENTS, self._events)
+        self.write_events()
         if self._known_head:
             self.connection.execute(_KEEP_HEAD, asdict(self._known_head))
 

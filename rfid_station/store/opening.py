@@ -14,13 +14,18 @@ from rfid_station.errors import Conflict, StoreError, StoreTooNew
 from rfid_station.store import migrations
 from rfid_station.store.address import path_of
 from rfid_station.store.audit import Audit
+from rfid_station.store.bulk import Bulk
 from rfid_station.store.cards import Cards
+from rfid_station.store.claims import Claims
 from rfid_station.store.contacts import Contacts
+from rfid_station.store.drivers import Drivers
 from rfid_station.store.engine import Clock, Database, utc_now
+from rfid_station.store.expiring import Dates
 from rfid_station.store.feed import Feed
 from rfid_station.store.ledger import Ledger
 from rfid_station.store.partners import Partners
 from rfid_station.store.prints import Prints
+from rfid_station.store.replacing import Replacements
 from rfid_station.store.sqlite import broken_references, copy_into, create_file, table_names
 from rfid_station.store.token_list import TokenList
 
@@ -43,6 +48,11 @@ class Store:
         self.migration = migration
         """What opening changed, if it did."""
         self.cards = Cards(database)
+        self.replacements = Replacements(database)
+        self.dates = Dates(database)
+        self.drivers = Drivers(database)
+        self.claims = Claims(database, self.cards)
+        self.bulk = Bulk(database)
         self.partners = Partners(database)
         self.feed = Feed(database)
         self.contacts = Contacts(database)

@@ -1,16 +1,30 @@
-"""Any number in any form finds its card.
+"""Any number in any form finds its card: whole numbers first, then beginnings, then parts.
 
-Numbers are looked up by index. Only the name of a driver is searched for by reading all drivers.
+Whole numbers and beginnings are looked up by index, so they cost the same among ten cards and a million.
+Parts are looked for by reading through, and only where nothing was found whole.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
 
 from rfid_station.domain.card import Card, CardState, Driver
 from rfid_station.domain.contract_id import parse_contract_id
@@ -18,42 +32,85 @@ from rfid_station.domain.uid import readings
 from rfid_station.domain.visual_number import bare
 from rfid_station.errors import WrongCall
 from rfid_station.store.card_rows import CARDS, card_of
-from rfid_station.store.tables import card, driver
+from rfid_station.store.tables import IS_LIVING, card, driver, print_item
+
+MOST_HITS = 50
+"""How many cards a search shows where nobody says."""
 
 _LONGEST_UID = 64
 """Characters a UID may take in any writing; longer text is not read as one."""
 
+_SHORTEST_PART = 3
+"""Characters that a part of a number must have: fewer are in every number."""
+
+_BEHIND = "\U0010ffff"
+"""Sorts behind every character, so that what begins with a text is a range."""
+
+_PRINT_JOB = re.compile(r"(?:print\s*)?job[\s:#]*(\d{1,9})", re.IGNORECASE)
+_MASKED_UID = re.compile(r"([0-9A-Fa-f]{2})(?:…|\.{2,3})([0-9A-Fa-f]{4})")
+
+
+class Exactness(IntEnum):
+    """How much of what was looked for was given; the best first."""
+
+    WHOLE = 0
+    BEGINNING = 1
+    PART = 2
+
+
+class Clue(IntEnum):
+    """By what a card was found; the most literal reading of a text first."""
+
+    NUMBER = 0
+    CONTRACT = 1
+    UID = 2
+    ALIAS = 3
+    ORDER = 4
+    REFERENCE = 5
+    NAME = 6
+    PRINT_JOB = 7
+
 
 @dataclass(frozen=True, slots=True)
-class _Clues:
-    """What a text may stand for, each list with the most literal reading first."""
+class Hit:
+    """A card, and why it was found."""
 
-    visual: str
-    contracts: list[str]
-    uids: list[str]
-    aliases: list[str]
+    card: Card
+    exactness: Exactness
+    clue: Clue
 
-    def rank(self, row: Row[Any]) -> tuple[int, int]:
-        """How literally a card was asked for; the lowest first."""
-        if row.visual_bare == self.visual:
-            return (0, 0)
-        if row.contract_id in self.contracts:
-            return (1, self.contracts.index(row.contract_id))
-        if row.uid in self.uids:
-            return (2, self.uids.index(row.uid))
-        return (3, 0)
+    @property
+    def may_be_meant(self) -> bool:
+        """Whether it may be acted on: a part of a number is no way to name a card, of a driver it is."""
+        return self.exactness is Exactness.WHOLE or self.clue in (Clue.REFERENCE, Clue.NAME)
 
 
-def find_cards(connection: Connection, text: str) -> list[Card]:
-    """Every card a text may mean: by number first, then by driver.
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A card's number, and why."""
 
-    Among cards of the same rank a living one comes before a spoiled one, a newer before an older.
+    card_id: int
+    exactness: Exactness
+    clue: Clue
+    place: int
+    """Among several readings of the text, the most literal first."""
+
+
+def find_hits(connection: Connection, text: str, limit: int = MOST_HITS) -> list[Hit]:
+    """Every card a text may mean, the best first, at most `limit`.
+
+    Among cards found in the same way a living one comes before one whose life is over, a newer before
+    an older.
     """
     wanted = _storable(text).strip()
     if not wanted:
         return []
-    found = _by_number(connection, wanted) + _by_driver(connection, wanted)
-    return list({one.id: one for one in found}.values())
+    found: dict[int, _Found] = {}
+    for one in _all_found(connection, wanted, limit):
+        found.setdefault(one.card_id, one)
+    rows = {row.id: row for row in connection.execute(_WITH_IDS, {"ids": list(found)})} if found else {}
+    ordered = sorted(found.values(), key=lambda one: _rank(one, rows[one.card_id]))
+    return [Hit(card_of(rows[one.card_id]), one.exactness, one.clue) for one in ordered[:limit]]
 
 
 def search_text(whom: Driver) -> str:
@@ -61,26 +118,143 @@ def search_text(whom: Driver) -> str:
     return _folded(f"{whom.name}\n{whom.reference}")
 
 
-def _by_number(connection: Connection, text: str) -> list[Card]:
-    clues = _Clues(bare(text), _contracts(text), _uids(text), _aliases(text))
-    rows = connection.execute(
-        CARDS.where(
-            or_(
-                card.c.visual_bare == clues.visual,
-                card.c.contract_id.in_(clues.contracts),
-                card.c.uid.in_(clues.uids),
-                card.c.alias.in_(clues.aliases),
-            )
+def _all_found(connection: Connection, text: str, limit: int) -> Iterator[_Found]:
+    whole = list(_whole(connection, text, limit))
+    yield from whole
+    if whole:
+        return
+    beginnings = list(_beginnings(connection, text, limit))
+    yield from beginnings
+    if len(beginnings) < limit:
+        yield from _parts(connection, text, limit)
+
+
+def _rank(one: _Found, row: Any) -> tuple[int, ...]:  # noqa: ANN401 - a row of the driver
+    state = CardState(row.state)
+    return (one.exactness, one.clue, one.place, state is CardState.SPOILED, state.is_final, -one.card_id)
+
+
+_WITH_IDS = CARDS.where(card.c.id.in_(bindparam("ids", expanding=True)))
+_OF_DRIVERS = select(card.c.id).select_from(driver.join(card, card.c.driver_id == driver.c.id))
+
+
+def _hit(clue: Clue, value: ColumnElement[Any], query: Select[Any]) -> Select[Any]:
+    return query.add_columns(literal_column(f"{int(clue)}").label("clue"), value.label("value"))
+
+
+def _one_of(clue: Clue, column: ColumnElement[str], query: Select[Any], name: str) -> Select[Any]:
+    return _hit(clue, column, query.where(column.in_(bindparam(name, expanding=True))))
+
+
+def _within(column: ColumnElement[str], name: str) -> ColumnElement[bool]:
+    return column.between(bindparam(name), bindparam(f"{name}_end"))
+
+
+def _beginning(clue: Clue, column: ColumnElement[str], query: Select[Any], name: str) -> Select[Any]:
+    within = query.where(_within(column, name)).order_by(column).limit(bindparam("most"))
+    return select(_hit(clue, column, within).subquery())
+
+
+_CARD = select(card.c.id)
+_LIVING = _CARD.where(IS_LIVING)
+_WHOLE: CompoundSelect[Any] = union_all(
+    _one_of(Clue.NUMBER, card.c.visual_bare, _CARD, "numbers"),
+    _one_of(Clue.CONTRACT, card.c.contract_id, _CARD, "contracts"),
+    _one_of(Clue.UID, card.c.uid, _CARD, "uids"),
+    _one_of(Clue.ALIAS, card.c.alias, _CARD, "aliases"),
+    _one_of(Clue.ORDER, card.c.order_line, _LIVING, "texts"),
+    _one_of(Clue.REFERENCE, driver.c.reference, _OF_DRIVERS, "texts"),
+    _beginning(Clue.NAME, driver.c.search_text, _OF_DRIVERS, "name"),
+)
+_OF_JOB = _hit(
+    Clue.PRINT_JOB,
+    card.c.visual_bare,
+    select(card.c.id)
+    .distinct()
+    .select_from(print_item.join(card))
+    .where(print_item.c.job_id == bindparam("job"))
+    .limit(bindparam("most")),
+)
+_BEGINNINGS: CompoundSelect[Any] = union_all(
+    _beginning(Clue.NUMBER, card.c.visual_bare, _CARD, "number"),
+    _beginning(Clue.CONTRACT, card.c.contract_id, _CARD, "contract"),
+    _beginning(Clue.UID, card.c.uid, _CARD, "uid"),
+    _beginning(Clue.ALIAS, card.c.alias, _CARD, "alias"),
+    _beginning(Clue.ORDER, card.c.order_line, _LIVING, "order"),
+    _beginning(Clue.REFERENCE, driver.c.reference, _OF_DRIVERS, "reference"),
+    _beginning(Clue.NAME, driver.c.search_text, _OF_DRIVERS, "name"),
+)
+
+
+def _whole(connection: Connection, text: str, limit: int) -> Iterator[_Found]:
+    texts = list(dict.fromkeys([text, text.upper(), text.lower()]))
+    readings_of = {
+        "numbers": [bare(text)],
+        "contracts": _contracts(text),
+        "uids": _uids(text),
+        "aliases": _aliases(text),
+        "texts": texts,
+    }
+    name = f"{_folded(text)}\n"
+    values = {**readings_of, "name": name, "name_end": name + _BEHIND, "most": limit}
+    for row in connection.execute(_WHOLE, values):
+        clue = Clue(row.clue)
+        given = readings_of.get(_READ_AS.get(clue, ""), [])
+        yield _Found(row.id, Exactness.WHOLE, clue, given.index(row.value) if row.value in given else 0)
+    job = _PRINT_JOB.fullmatch(text)
+    if job:
+        for row in connection.execute(_OF_JOB, {"job": int(job[1]), "most": limit}):
+            yield _Found(row.id, Exactness.WHOLE, Clue.PRINT_JOB, 0)
+
+
+_READ_AS = {Clue.CONTRACT: "contracts", Clue.UID: "uids", Clue.ALIAS: "aliases"}
+
+
+def _beginnings(connection: Connection, text: str, limit: int) -> Iterator[_Found]:
+    number = bare(text)
+    # A text that leaves nothing to compare begins no number, and would begin every one.
+    bare_or_nothing = number or _BEHIND
+    begins = {
+        "number": bare_or_nothing,
+        "contract": bare_or_nothing,
+        "uid": bare_or_nothing if len(number) > 1 else _BEHIND,
+        "alias": bare_or_nothing if len(number) >= _SHORTEST_PART else _BEHIND,
+        "order": text,
+        "reference": text,
+        "name": _folded(text),
+    }
+    ends = {f"{name}_end": value + _BEHIND for name, value in begins.items()}
+    for row in connection.execute(_BEGINNINGS, {**begins, **ends, "most": limit}):
+        yield _Found(row.id, Exactness.BEGINNING, Clue(row.clue), 0)
+
+
+def _parts(connection: Connection, text: str, limit: int) -> Iterator[_Found]:
+    number = bare(text)
+    masked = _MASKED_UID.fullmatch(text)
+    if masked:
+        first, last = masked[1].upper(), masked[2].upper()
+        behind = func.substr(card.c.uid, -len(last)) == last
+        yield from _read_through(
+            connection, Clue.UID, _CARD.where(_range_of(card.c.uid, first), behind), limit
         )
+    elif len(number) >= _SHORTEST_PART:
+        for clue, column in _NUMBERS:
+            yield from _read_through(connection, clue, _CARD.where(func.instr(column, number) > 0), limit)
+    yield from _read_through(
+        connection, Clue.NAME, _OF_DRIVERS.where(func.instr(driver.c.search_text, _folded(text)) > 0), limit
     )
-    ordered = sorted(rows, key=lambda row: (clues.rank(row), row.state == CardState.SPOILED, -row.id))
-    return [card_of(row) for row in ordered]
 
 
-def _by_driver(connection: Connection, text: str) -> list[Card]:
-    drivers = select(driver.c.id).where(driver.c.search_text.contains(_folded(text), autoescape=True))
-    rows = connection.execute(CARDS.where(card.c.driver_id.in_(drivers)).order_by(driver.c.name, card.c.id))
-    return [card_of(row) for row in rows]
+_NUMBERS = ((Clue.NUMBER, card.c.visual_bare), (Clue.CONTRACT, card.c.contract_id), (Clue.UID, card.c.uid))
+
+
+def _range_of(column: ColumnElement[str], begins: str) -> ColumnElement[bool]:
+    return column.between(begins, begins + _BEHIND)
+
+
+def _read_through(connection: Connection, clue: Clue, query: Select[Any], limit: int) -> Iterator[_Found]:
+    for card_id in connection.execute(query.limit(limit)).scalars():
+        yield _Found(card_id, Exactness.PART, clue, 0)
 
 
 def _contracts(text: str) -> list[str]:

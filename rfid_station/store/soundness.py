@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Column, Connection, Select, Table, func, select
+from sqlalchemy import Column, Connection, Select, Table, func, or_, select
 
 from rfid_station.domain.card import CardState
 from rfid_station.domain.cover import ANY_GROUP
@@ -62,13 +62,30 @@ def _tokens_and_cards(connection: Connection) -> Iterator[str]:
 
 
 def _repeated_numbers(connection: Connection) -> Iterator[str]:
-    unique: list[Column[str]] = [card.c.visual_bare, card.c.contract_id, card.c.alias]
+    yield from _contracts_of_several(connection)
+    unique: list[Column[str]] = [card.c.visual_bare, card.c.alias]
     for column in (*unique, token.c.revision, token.c.created_seq, token.c.card_id):
         for value in connection.execute(_repeated(column)).scalars():
             yield f"{column.name} {value} is in table {column.table.name} more than once"
     for column in (card.c.uid, card.c.order_line):
         for _ in connection.execute(_repeated(column).where(IS_LIVING, column.is_not(None))).scalars():
             yield f"two cards that are not spoiled have the same {column.name}"
+
+
+def _contracts_of_several(connection: Connection) -> Iterator[str]:
+    """A contract has several cards only where each takes the place of one before it, which has no other."""
+    others = card.alias("others")
+    pair = select(card.c.visual_number, card.c.contract_id)
+    is_first = card.c.replaces_id.is_(None)
+    for contract_id in connection.execute(_repeated(card.c.contract_id).where(is_first)).scalars():
+        yield f"contract_id {contract_id} is in table card more than once"
+    strange = pair.join(others, others.c.id == card.c.replaces_id).where(
+        or_(others.c.contract_id != card.c.contract_id, others.c.id >= card.c.id)
+    )
+    for row in connection.execute(strange):
+        yield f"card {row.visual_number} takes the place of a card of another contract"
+    for _ in connection.execute(_repeated(card.c.replaces_id).where(IS_LIVING, ~is_first)).scalars():
+        yield "two cards that are not spoiled take the place of the same card"
 
 
 def _repeated(column: Column[str]) -> Select[str]:

@@ -28,6 +28,14 @@ from sqlmodel import Field, SQLModel
 IS_LIVING: ColumnElement[bool] = literal_column("state != 'spoiled'")
 """Which cards hold their UID and order line. Queries must say it in these words to use the indexes."""
 
+MAY_EXPIRE: ColumnElement[bool] = literal_column(
+    "valid_until IS NOT NULL"
+    " AND state NOT IN ('reserved', 'encoding', 'spoiled', 'replaced', 'expired', 'retired')"
+)
+"""Which cards a date may still end. `NOT IN` keeps SQLite from looking them up by state, one by one."""
+
+IS_TO_BE_REPLACED: ColumnElement[bool] = literal_column("replace_when IS NOT NULL")
+
 IS_URGENT: ColumnElement[bool] = literal_column("urgent IS true")
 
 METADATA = MetaData(
@@ -97,15 +105,18 @@ class DriverRow(_Row, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     name: str
-    reference: str
+    reference: str = Field(index=True)
     fleet: str = Field(index=True)
     language: str | None
-    search_text: str
+    search_text: str = Field(index=True)
     """Name and reference, case-folded: databases disagree about the case of letters beyond ASCII."""
 
 
 class CardRow(_Row, table=True):
-    """One piece of plastic. Numbers are used once for ever; a UID and an order line by one living card."""
+    """One piece of plastic. Numbers are used once for ever; a UID and an order line by one living card.
+
+    A contract is used by its first card and by those that replace it, one after the other.
+    """
 
     __tablename__: ClassVar[str] = "card"
     __table_args__ = (
@@ -117,6 +128,14 @@ class CardRow(_Row, table=True):
             sqlite_where=IS_LIVING,
             postgresql_where=IS_LIVING,
         ),
+        Index("uq_card_contract_id_contract_card", "contract_id", "contract_card", unique=True),
+        Index("ix_card_may_expire", "valid_until", sqlite_where=MAY_EXPIRE, postgresql_where=MAY_EXPIRE),
+        Index(
+            "ix_card_to_be_replaced",
+            "replace_when",
+            sqlite_where=IS_TO_BE_REPLACED,
+            postgresql_where=IS_TO_BE_REPLACED,
+        ),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -126,7 +145,7 @@ class CardRow(_Row, table=True):
     profile: str
     state: str = Field(index=True)
     reason: str | None
-    contract_id: str = Field(sa_type=String(14), unique=True)
+    contract_id: str = Field(sa_type=String(14))
     """Without separators and check digit; its length tells the form."""
     visual_number: str
     visual_bare: str = Field(unique=True)
@@ -143,6 +162,19 @@ class CardRow(_Row, table=True):
     key_version: int | None
     card_group: str
     """Agreements speak of it."""
+    contract_card: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    """Which card of its contract: 1, and one more for each that replaced another."""
+    replaces_id: int | None = Field(default=None, foreign_key="card.id")
+    """The card before it on the same contract."""
+    replace_when: str | None
+    """`domain.card.ReplaceWhen`, where a new card is wanted in its place."""
+    replace_reason: str | None
+    valid_until: date | None
+    """The last day, in UTC, on which it may charge."""
+    claim_hash: str | None
+    """Of the code by which its driver activates it."""
+    claim_attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    """Wrong codes since one was drawn."""
 
 
 class TokenRow(_Row, table=True):

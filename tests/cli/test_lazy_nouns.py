@@ -16,6 +16,8 @@ from rfid_station.cli.app import app
 NOUNS = {
     "reader",
     "card",
+    "batch",
+    "driver",
     "key",
     "sheet",
     "letter",

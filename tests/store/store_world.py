@@ -69,6 +69,7 @@ def reserve(
     driver: Driver | None = None,
     actor: Actor = ANN,
     group: str | None = None,
+    replaces: int | None = None,
 ) -> Card:
     return store.cards.reserve(
         uid=of or uid(number),
@@ -81,6 +82,7 @@ def reserve(
         draw_alias=lambda: f"alias-{number}",
         actor=actor,
         group=group,
+        replaces=replaces,
     )
 
 

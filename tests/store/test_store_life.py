@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 from store_world import ANN, SUE, Clock, do_not_wait, reserve, tell, uid, url_of
 
 from rfid_station.domain.agreement import Agreement
-from rfid_station.domain.card import MOVES, Card, CardState, Reason
+from rfid_station.domain.card import MOVES, Card, CardState, Reason, Replacement, ReplaceWhen
 from rfid_station.domain.feed import Lane
 from rfid_station.domain.token import Token
 from rfid_station.domain.uid import CardUid
@@ -78,6 +78,7 @@ class Life(RuleBasedStateMachine):
                 self.model[card.id] = self.store.cards.register(
                     card.id, token_of=tell, activate=True, actor=ANN
                 )
+                self.end_replaced(self.model[card.id])
         if synced:
             self.sync(Lane.BULK, 100)
 
@@ -94,6 +95,7 @@ class Life(RuleBasedStateMachine):
         else:
             assert not done.state.is_unfinished
             self.model[card.id] = done
+            self.end_replaced(done)
 
     @precondition(lambda self: self.model)
     @rule(data=st.data(), times=st.integers(1, 3))
@@ -110,7 +112,56 @@ class Life(RuleBasedStateMachine):
         try:
             self.model[card.id] = self.store.cards.move(card.id, to, reason, SUE, tell)
         except StationError:
-            assert not allowed or card.state.is_unfinished or SUE.role not in MOVES[card.state, to].roles
+            is_held = any(before.state is CardState.SUSPENDED for before in self.chain(card))
+            is_refused = not allowed or SUE.role not in MOVES[card.state, to].roles
+            assert is_refused or card.state.is_unfinished or is_held
+        else:
+            self.end_replaced(self.model[card.id])
+
+    def end_replaced(self, new: Card) -> None:
+        """What charges took the place of what does not any more."""
+        for before in self.chain(new) if new.state is CardState.ACTIVE else []:
+            after = self.store.cards.by_id(before.id)
+            assert after.state is (before.state if before.state.is_final else CardState.REPLACED)
+            assert before.state is not CardState.SUSPENDED
+            self.model[after.id] = after
+
+    def chain(self, new: Card) -> list[Card]:
+        """The cards before one on its contract."""
+        before = []
+        while new.replaces is not None:
+            new = self.model[new.replaces]
+            before.append(new)
+        return before
+
+    @precondition(lambda self: self.model)
+    @rule(data=st.data(), when=st.sampled_from(ReplaceWhen), finish=st.booleans())
+    def replace(self, data: st.DataObject, when: ReplaceWhen, finish: bool) -> None:
+        """Ask for another card, and make it of plastic that was never used."""
+        card = self.any_card(data)
+        reason = data.draw(st.sampled_from([Reason.LOST, Reason.DAMAGED]))
+        successors = [
+            one for one in self.model.values() if one.replaces == card.id and one.state != "spoiled"
+        ]
+        try:
+            asked = self.store.replacements.ask(card.id, Replacement(when, reason), SUE, tell)
+        except StationError:
+            assert (
+                successors
+                or (card.state, CardState.REPLACED) not in MOVES
+                or card.state is CardState.SUSPENDED
+            )
+            return
+        self.model[card.id] = asked
+        if successors:
+            return
+        self.reserved += 1
+        new = reserve(self.store, self.reserved, of=uid(100 + self.reserved), replaces=card.id)
+        assert new.contract_id == card.contract_id
+        self.model[new.id] = new
+        if finish:
+            self.model[new.id] = self.store.cards.register(new.id, token_of=tell, activate=True, actor=ANN)
+            self.end_replaced(self.model[new.id])
 
     @rule(seconds=st.sampled_from([-3600.0, 0.0, 0.4, 1.0, 90.0]))
     def time_passes(self, seconds: float) -> None:
@@ -152,6 +203,14 @@ class Life(RuleBasedStateMachine):
             held = self.partner.get(change.token.uid)
             if held is not None and held.valid and not change.token.valid:
                 assert change.token.uid in coming
+
+    @invariant()
+    def no_contract_has_two_cards_that_charge_unless_asked_for(self) -> None:
+        """Only a card that was found again charges beside its successor, and that one does not yet."""
+        if not hasattr(self, "model"):
+            return
+        charging = [card.contract_id for card in self.model.values() if card.state is CardState.ACTIVE]
+        assert len(charging) == len(set(charging))
 
     def everything_agrees(self) -> None:
         assert self.store.audit.check().is_sound

@@ -274,7 +274,7 @@ def schema(path: Path) -> dict[str, list[str]]:
 def test_a_store_of_a_newer_version_is_left_alone(path: Path) -> None:
     sql(path, "UPDATE alembic_version SET version_num = '0100'")
     before = contents(path)
-    with pytest.raises(StoreTooNew, match="has version 0100, and this program knows 0005 at most") as refused:
+    with pytest.raises(StoreTooNew, match="has version 0100, and this program knows 0006 at most") as refused:
         open_store(url_of(path))
     assert "pip install --upgrade" in str(refused.value.hint)
     assert contents(path) == before
@@ -292,7 +292,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0099"
-down_revision = "0005"
+down_revision = "0006"
 
 def upgrade():
     with op.batch_alter_table("card") as card:
@@ -324,13 +324,13 @@ def fill(path: Path) -> None:
 @pytest.mark.usefixtures("next_version")
 def test_an_older_store_is_copied_and_then_brought_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as older:
-        older.setattr(migrations, "REVISIONS", ("0001", "0002", "0003", "0004", "0005"))
+        older.setattr(migrations, "REVISIONS", ("0001", "0002", "0003", "0004", "0005", "0006"))
         fill(path)
     before = contents(path)
     with open_store(url_of(path), clock=Clock()) as store:
         assert store.migration is not None
-        assert (store.migration.before, store.migration.after) == ("0005", "0099")
-        assert store.migration.backup == path.with_name("station.db.0005.20261122T080000250000.backup")
+        assert (store.migration.before, store.migration.after) == ("0006", "0099")
+        assert store.migration.backup == path.with_name("station.db.0006.20261122T080000250000.backup")
         assert contents(store.migration.backup) == before
         assert stat.S_IMODE(store.migration.backup.stat().st_mode) == 0o600
         assert store.audit.check().is_sound
@@ -349,7 +349,7 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(
     path: Path, next_version: Path, monkeypatch: pytest.MonkeyPatch, more: str
 ) -> None:
     with monkeypatch.context() as older:
-        older.setattr(migrations, "REVISIONS", ("0001", "0002", "0003", "0004", "0005"))
+        older.setattr(migrations, "REVISIONS", ("0001", "0002", "0003", "0004", "0005", "0006"))
         fill(path)
         sql(path, "INSERT INTO driver VALUES (1, 'Jan', '', '', NULL, 'jan')")
         sql(path, "UPDATE card SET driver_id = 1")
@@ -384,7 +384,7 @@ def test_a_copy_is_never_written_over(path: Path) -> None:
     open_store(url_of(path), clock=Clock()).close()
     (backup,) = path.parent.glob("*.backup")
     kept = backup.read_bytes()
-    sql(path, "UPDATE alembic_version SET version_num = '0005'")
+    sql(path, "UPDATE alembic_version SET version_num = '0006'")
     with pytest.raises(StoreError, match="cannot be made: File exists"):
         open_store(url_of(path), clock=Clock())
     assert backup.read_bytes() == kept

@@ -163,7 +163,8 @@ def test_prints_of_an_older_store_were_fronts_on_sheets(tmp_path: Path) -> None:
     with closing(sqlite3.connect(before, isolation_level=None)) as older:
         older.execute("ATTACH ? AS newer", (str(path),))
         for table in ("card", "token"):
-            older.execute(f"INSERT INTO {table} SELECT * FROM newer.{table}")
+            names = ", ".join(row[1] for row in older.execute(f"PRAGMA main.table_info({table})"))
+            older.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM newer.{table}")
         older.execute("DELETE FROM meta")
         older.execute("INSERT INTO meta SELECT * FROM newer.meta")
         older.execute("INSERT INTO event SELECT * FROM newer.event")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store_world import ANN, Clock, contract, do_not_wait, issue, reserve, tell, url_of
+from store_world import ANN, SUE, Clock, contract, do_not_wait, issue, reserve, tell, url_of
 
 from rfid_station.domain.card import Card, CardState, Driver, Reason
 from rfid_station.domain.uid import CardUid
@@ -171,21 +171,142 @@ def test_a_din_id_finds_its_emi3_form(store: Store) -> None:
     assert store.cards.search(str(contract(1))) == []
 
 
-def test_numbers_are_looked_up_by_index(store: Store) -> None:
-    statements: list[str] = []
+def plans(store: Store, *calls: Callable[[], object]) -> list[str]:
+    """How the database goes about the lookups of some calls, a line a step."""
     from sqlalchemy import event
+
+    statements: list[str] = []
 
     def keep(*args: object) -> None:
         statements.append(str(args[2]))
 
     event.listen(store._database._engine, "before_cursor_execute", keep)
-    store.cards.search("04E10CDA993C80")
-    store.cards.living(CardUid(UIDS[0]))
-    store.cards.by_order_line("x")
-    lookups = [text for text in statements if text.startswith("SELECT") and "search_text" not in text]
-    assert len(lookups) == 3
+    for call in calls:
+        call()
+    event.remove(store._database._engine, "before_cursor_execute", keep)
+    lookups = [text for text in statements if text.startswith(("SELECT", "WITH"))]
+    assert lookups
     with store._database.read() as connection:
-        for text in lookups:
-            values = tuple("x" for _ in range(text.count("?")))
-            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values).all()
-            assert not [line for line in plan if re.match("SCAN (card|driver)", line[3])], plan
+        return [
+            line[3]
+            for text in lookups
+            for line in connection.exec_driver_sql(
+                f"EXPLAIN QUERY PLAN {text}", ("1",) * text.count("?")
+            ).all()
+        ]
+
+
+def test_whole_numbers_are_looked_up_by_index(store: Store) -> None:
+    card = issue(store, 1, driver=DRIVERS[0])
+    texts = [
+        card.visual_number,
+        f"{card.contract_id}",
+        card.uid.hex,
+        card.alias,
+        "fleet.csv:1",
+        "P-17",
+        "job 1",
+    ]
+    calls = [lambda text=text: store.cards.find(text) for text in [*texts, DRIVERS[0].name]]
+    steps = plans(
+        store, *calls[:-2], lambda: store.cards.living(card.uid), lambda: store.cards.by_order_line("x")
+    )
+    assert not [step for step in steps if re.match("SCAN (card|driver|print)", step)], steps
+
+
+def test_beginnings_are_looked_up_by_index(store: Store) -> None:
+    from sqlalchemy.dialects import sqlite
+
+    from rfid_station.store import search
+
+    text = str(search._BEGINNINGS.compile(dialect=sqlite.dialect()))
+    with store._database.read() as connection:
+        steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", ("1",) * text.count("?")).all()
+    assert not [step[3] for step in steps if re.match("SCAN (card|driver)", step[3])], steps
+    assert len([step for step in steps if "USING" in step[3] and "INDEX" in step[3]]) >= 7
+
+
+def found(store: Store, text: str) -> list[tuple[str, str, str]]:
+    return [(hit.card.visual_number, hit.exactness.name, hit.clue.name) for hit in store.cards.find(text)]
+
+
+def test_a_part_of_a_number_finds_its_cards_beginnings_first(store: Store) -> None:
+    first, second = issue(store, 1234), issue(store, 12340)
+    third = issue(store, 99001234)
+    assert [first.visual_number[:13], second.visual_number[:13], third.visual_number[:13]] == [
+        "EXM-0000-1234",
+        "EXM-0001-2340",
+        "EXM-9900-1234",
+    ]
+    assert found(store, "exm 0000") == [(first.visual_number, "BEGINNING", "NUMBER")]
+    assert found(store, "EXM-99001") == [(third.visual_number, "BEGINNING", "NUMBER")]
+    assert {number for number, *_ in found(store, "1234")} == {
+        card.visual_number for card in (first, second, third)
+    }
+    assert {kind for _, *kind in found(store, "0-1234") for kind in kind} >= {"PART", "NUMBER"}
+
+
+def test_a_masked_uid_as_a_list_shows_it_finds_its_card(store: Store) -> None:
+    card = issue(store, 77)
+    issue(store, 78)
+    for text in (card.uid.masked, card.uid.masked.replace("…", "...").lower()):
+        assert found(store, text) == [(card.visual_number, "PART", "UID")]
+
+
+def test_what_a_card_was_made_for_finds_it(store: Store) -> None:
+    made = [issue(store, number, driver=Driver(f"Name {number}", f"AB-{number}")) for number in (1, 2, 30)]
+    assert found(store, "fleet.csv:2") == [(made[1].visual_number, "WHOLE", "ORDER")]
+    assert {clue for *_, clue in found(store, "fleet.csv")} == {"ORDER"}
+    assert len(found(store, "fleet.csv")) == 3
+    assert found(store, "ab-30") == [(made[2].visual_number, "WHOLE", "REFERENCE")]
+    assert [exact for _, exact, _ in found(store, "AB-")] == ["BEGINNING"] * 3
+    assert found(store, "NAME 2") == [(made[1].visual_number, "WHOLE", "NAME")]
+
+
+def test_cards_of_a_print_job(store: Store) -> None:
+    from rfid_station.store.prints import FRONT
+
+    made = [issue(store, number) for number in (1, 2, 3)]
+    with store._database.write() as connection:
+        from rfid_station.store.tables import print_item, print_job
+
+        job = {
+            "at": Clock()(),
+            "actor": "a",
+            "design": "d",
+            "sheet": "s",
+            "file_sha256": "0",
+            "kind": "sheet",
+        }
+        connection.execute(print_job.insert(), {**job, "id": 7})
+        places = [
+            {"job_id": 7, "sheet_number": 1, "position": place, "side": side, "card_id": card.id}
+            for place, card in enumerate(made[:2])
+            for side in (FRONT, "back")
+        ]
+        connection.execute(print_item.insert(), places)
+    for text in ("job 7", "Job #7", "print job:7"):
+        assert sorted(found(store, text)) == sorted(
+            (card.visual_number, "WHOLE", "PRINT_JOB") for card in made[:2]
+        )
+    assert found(store, "job 8") == []
+
+
+def test_a_card_whose_life_is_over_comes_behind(store: Store) -> None:
+    first, second = issue(store, 1, driver=DRIVERS[0]), issue(store, 2, driver=DRIVERS[0])
+    over = store.cards.move(second.id, CardState.RETIRED, Reason.RETURNED, SUE, tell)
+    assert [card.id for card in store.cards.search(DRIVERS[0].name)] == [first.id, over.id]
+
+
+def test_a_limit_is_kept_and_the_best_are_within_it(store: Store) -> None:
+    made = [issue(store, number) for number in range(1, 9)]
+    assert len(store.cards.find("EXM", limit=3)) == 3
+    assert store.cards.find(made[5].visual_number, limit=1)[0].card == made[5]
+
+
+def test_who_saw_whole_numbers_is_in_the_audit_log(store: Store) -> None:
+    card = issue(store, 1)
+    store.cards.note_revealed([card], ANN)
+    last = store.cards.history(card.id)[-1]
+    assert (last.action, last.actor) == ("card.revealed", ANN)
+    assert store.audit.check().is_sound

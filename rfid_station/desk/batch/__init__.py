@@ -1,0 +1,1 @@
+"""Fleet files: read in any dialect, checked as a whole, carried out row by row."""

@@ -1,0 +1,97 @@
+"""Claim codes: drawn for the letter, shown once, kept as a slow hash, typed by the driver."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import hmac
+import io
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rfid_station.desk.files import write_whole
+from rfid_station.desk.station import Station
+from rfid_station.desk.stopping import Stopped, push
+from rfid_station.domain.card import Card
+from rfid_station.errors import WrongCall
+
+_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+"""No 0, 1, I, O: a code is typed from paper."""
+_LENGTH = 10
+"""50 bits: in 10 tries nobody guesses one."""
+_COST, _BLOCK, _LANES = 1 << 14, 8, 1
+"""Of scrypt: 16 MB and some 50 ms a try, for whoever got hold of the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnCode:
+    """A card's code, known to nobody else, and from now on not to us."""
+
+    card: Card
+    code: str
+
+
+def draw_code(station: Station, card: Card) -> DrawnCode:
+    """Draw a new code for a card that waits for its activation. Nothing can show it again.
+
+    :raises MoveNotAllowed: it waits for none, or only a supervisor may go on with it
+    """
+    drawn = "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
+    kept = station.store.claims.keep(card.id, hash_of(drawn), station.actor)
+    return DrawnCode(kept, f"{drawn[:5]}-{drawn[5:]}")
+
+
+def claim(station: Station, card: Card, typed: str) -> Stopped:
+    """Activate a card by the code that its driver typed, and tell partners at once.
+
+    :raises WrongCall: it is another code
+    :raises MoveNotAllowed: the card waits for none, or too many were typed
+    """
+    claimed = station.store.claims.claim(
+        card.id, lambda kept: is_code(typed, kept), station.actor, station.token
+    )
+    return push(station, claimed)
+
+
+def write_codes(path: Path, drawn: Sequence[DrawnCode]) -> None:
+    """Write codes as `letter print` reads them: CSV, readable by nobody else.
+
+    :raises WrongCall: the place cannot be written to
+    :raises DiskFull: there is no room
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["number", "claim_code"])
+    writer.writerows([one.card.visual_number, one.code] for one in drawn)
+    write_whole(path, text.getvalue().encode(), mode=0o600)
+
+
+def check_codes_path(path: Path) -> Path:
+    """Let a path pass at which there is nothing: codes that were written there cannot be shown again.
+
+    :raises WrongCall: there is a file
+    """
+    if path.exists():
+        raise WrongCall(f"there is a file {path} already", hint="choose another name for the codes")
+    return path
+
+
+def hash_of(code: str) -> str:
+    """What is kept of a code: scrypt with a salt of its own, and the costs it was computed with."""
+    salt = secrets.token_bytes(16)
+    return f"scrypt:{_COST}:{_BLOCK}:{_LANES}:{salt.hex()}:{_scrypt(code, salt, _COST, _BLOCK, _LANES).hex()}"
+
+
+def is_code(typed: str, kept: str) -> bool:
+    """Whether what was typed is the code with this hash; dashes, spaces and case do not matter."""
+    _, cost, block, lanes, salt, wanted = kept.split(":")
+    found = _scrypt(typed, bytes.fromhex(salt), int(cost), int(block), int(lanes))
+    return hmac.compare_digest(found, bytes.fromhex(wanted))
+
+
+def _scrypt(code: str, salt: bytes, cost: int, block: int, lanes: int) -> bytes:
+    plain = re.sub(r"[^0-9A-Z]", "", code.upper()).encode()
+    return hashlib.scrypt(plain, salt=salt, n=cost, r=block, p=lanes, maxmem=1 << 26, dklen=32)

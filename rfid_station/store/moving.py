@@ -1,0 +1,29 @@
+"""A card's row changed, inside a transaction that others have begun."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import bindparam, update
+
+from rfid_station.domain.card import Card, CardState, Reason
+from rfid_station.store.card_rows import subject_of
+from rfid_station.store.ledger import Ledger
+from rfid_station.store.tables import card
+
+CHANGE = update(card).where(card.c.id == bindparam("card_id"))
+
+
+def moved(ledger: Ledger, before: Card, to: CardState, reason: Reason | None, **columns: Any) -> Card:  # noqa: ANN401
+    """Write a card's new state, and other columns with it."""
+    after = replace(before, state=to, reason=reason, changed_at=ledger.at)
+    values = {"state": to.value, "reason": reason, "changed_at": ledger.at, **columns}
+    ledger.connection.execute(CHANGE, {"card_id": before.id, **values})
+    return after
+
+
+def note_state(ledger: Ledger, now: Card, data: Mapping[str, object] | None = None) -> None:
+    """Witness the state a card has come to."""
+    ledger.note(f"card.{now.state}", subject_of(now.id), visual_number=now.visual_number, **(data or {}))
