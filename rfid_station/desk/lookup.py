@@ -62,7 +62,7 @@ def describe(station: Station, card: Card) -> dict[str, Any]:
     successor = station.store.replacements.successor(card)
     before = station.store.cards.by_id(card.replaces) if card.replaces is not None else None
     return {
-        "say": say(card, _told(partners), station.store.database.clock().date(), successor),
+        "say": say(card, _told(card, partners), station.store.database.clock().date(), successor),
         "number": card.visual_number,
         "state": f"{card.state}",
         "reason": f"{card.reason}" if card.reason else None,
@@ -120,13 +120,18 @@ def _token(station: Station, card: Card) -> dict[str, Any] | None:
     }
 
 
-def _told(partners: list[dict[str, Any]]) -> Partners:
-    """Who knows the newest state, of those that are to."""
+def _told(card: Card, partners: list[dict[str, Any]]) -> Partners:
+    """Who knows the newest state, of those that have the card or had it."""
     known: dict[bool, list[str]] = {True: [], False: []}
+    without = []
     for row in partners:
-        if row["is_newest"] is not None:
+        if row["is_newest"] is None:
+            continue
+        if row["gets_it"] or card.state is not CardState.ACTIVE:
             known[row["is_newest"]].append(row["partner"])
-    return Partners(known[True], known[False])
+        else:
+            without.append(row["partner"])
+    return Partners(known[True], known[False], without)
 
 
 def partners_holding(station: Station, card: Card) -> list[dict[str, Any]]:

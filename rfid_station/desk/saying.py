@@ -17,6 +17,8 @@ class Partners:
     """They acknowledged it."""
     owed: Sequence[str] = ()
     """They hold an older one, or it is not known which."""
+    without: Sequence[str] = ()
+    """They had it, and their agreements do not cover it any more."""
 
 
 def say(card: Card, partners: Partners, today: date, successor: Card | None = None) -> str:
@@ -24,6 +26,7 @@ def say(card: Card, partners: Partners, today: date, successor: Card | None = No
     words = [
         _state(card, today, successor),
         _reach(card, partners),
+        _without(card, partners),
         _date(card, today),
         _next(card, successor),
     ]
@@ -61,6 +64,8 @@ def _reach(card: Card, partners: Partners) -> str:
     if card.state.is_unfinished or card.state in (CardState.SPOILED, CardState.ISSUED):
         return ""
     works = card.state is CardState.ACTIVE
+    if not total and partners.without:
+        return ""
     if not total:
         return "No charging network knows it yet." if works else ""
     if not partners.owed:
@@ -69,6 +74,12 @@ def _reach(card: Card, partners: Partners) -> str:
     if works:
         return f"It may not work yet at: {waiting}; we are telling them."
     return f"It may still be accepted at: {waiting}; we keep telling them until they confirm."
+
+
+def _without(card: Card, partners: Partners) -> str:
+    if card.state is not CardState.ACTIVE or not partners.without:
+        return ""
+    return f"It is not for use at: {', '.join(partners.without)}."
 
 
 def _date(card: Card, today: date) -> str:

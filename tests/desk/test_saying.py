@@ -36,6 +36,8 @@ ALL, SOME = Partners(("a", "b"), ()), Partners(("a",), ("b", "c"))
 SAID = [
     (CARD, ALL, None, "Your card is active. All 2 networks know that."),
     (CARD, Partners(), None, "Your card is active. No charging network knows it yet."),
+    (CARD, Partners(without=("a",)), None, "Your card is active. It is not for use at: a."),
+    (CARD, Partners(("a",), (), ("b",)), None, "Your card is active. a knows that. It is not for use at: b."),
     (CARD, SOME, None, "Your card is active. It may not work yet at: b, c; we are telling them."),
     (
         BLOCKED,
