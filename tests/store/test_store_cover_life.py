@@ -12,7 +12,7 @@ from store_world import ANN, url_of
 
 from rfid_station.store.opening import create_store
 
-EXAMPLES = 2000 if os.environ.get("SOAK") else 25
+EXAMPLES = 500 if os.environ.get("SOAK") else 25
 
 
 @pytest.fixture(scope="module", autouse=True)
