@@ -27,6 +27,7 @@ _NOUNS = {
     "letter": "letter.app",
     "label": "letter.labels",
     "packing": "letter.packing",
+    "shift": "shift.app",
     "partner": "partner.app",
     "sync": "sync.app",
     "store": "store.app",

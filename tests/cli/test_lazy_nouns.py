@@ -23,6 +23,7 @@ NOUNS = {
     "letter",
     "label",
     "packing",
+    "shift",
     "partner",
     "sync",
     "store",

@@ -50,6 +50,8 @@ class ShiftReport:
     """When, and what happened."""
 
 
+_NO_LOTS = "Blank cards were not counted."
+
 _LOT_COLUMNS = (
     Column("Lot", 36),
     *(Column(title, 17.5, Anchor.RIGHT) for title in ("Start", "Received", "Issued", "Spoiled", "Destr.")),
@@ -71,7 +73,11 @@ def render_shift_report(report: ShiftReport) -> bytes:
     balance = [
         f"Lot {lot.lot}: {lot.expected} expected, {lot.counted} counted: {_difference(lot.variance)}."
         for lot in off
-    ] or ["All lots add up: start + received = issued + spoiled + destroyed + samples + counted."]
+    ] or [
+        _NO_LOTS
+        if not report.lots
+        else "All lots add up: start + received = issued + spoiled + destroyed + samples + counted."
+    ]
     work = tuple((what, f"{count}") for what, count in report.work)
     return render_report(
         Report(
