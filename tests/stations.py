@@ -14,12 +14,12 @@ from tempfile import mkdtemp
 
 import pytest
 
-from rfid_station.desk.fleet_file import OrderLine
 from rfid_station.desk.issue import Issued, Stage
 from rfid_station.desk.loop import Run, Tally, issue_cards
 from rfid_station.desk.station import Station, create_station, open_station
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Driver, Role
+from rfid_station.domain.order import OrderLine
 from rfid_station.errors import StationError
 from rfid_station.reader.opening import open_reader
 

@@ -31,9 +31,9 @@ from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.errors import ExitCode, WrongCall
 
 if TYPE_CHECKING:
-    from rfid_station.desk.fleet_file import OrderLine
     from rfid_station.desk.regrouping import Regrouped
     from rfid_station.desk.station import Station
+    from rfid_station.domain.order import OrderLine
     from rfid_station.store.search import Clue, Exactness
 
 

@@ -126,7 +126,7 @@ def _rate(tally: Tally | None, seconds: float) -> str:
 
 def _for_whom(tally: Tally) -> str:
     line = tally.next_line
-    if line:
+    if line and line.driver:
         return f" for {line.driver.name} ({line.driver.reference})"
     if tally.begun_lines:
         return f": {len(tally.begun_lines)} begun cards have to come again"

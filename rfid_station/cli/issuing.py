@@ -16,11 +16,12 @@ from rfid_station.cli.output import confirm, counted, talk
 from rfid_station.cli.tapping import a_reader, stoppable
 from rfid_station.desk.claiming import draw_code
 from rfid_station.desk.delivery import background_delivery
-from rfid_station.desk.fleet_file import OrderLine, read_fleet_file
+from rfid_station.desk.fleet_file import read_fleet_file
 from rfid_station.desk.loop import Run, Tally, View, issue_cards
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState
 from rfid_station.domain.card_group import check_group
+from rfid_station.domain.order import OrderLine
 from rfid_station.domain.profile import Profile
 from rfid_station.errors import ExitCode, NoCard, StationError, StillPending
 from rfid_station.sync.report import LaneReport

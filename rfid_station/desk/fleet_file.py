@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from rfid_station.desk.batch.findings import Cause, Finding
 from rfid_station.desk.batch.reading import Table, open_table
 from rfid_station.desk.batch.rows import Judge, Kind, survey
 from rfid_station.domain.card import Driver
+from rfid_station.domain.order import OrderLine
 from rfid_station.errors import WrongCall
 
 _NAMED = 5
 """How many findings are named; `batch check` lists all."""
-
-
-@dataclass(frozen=True, slots=True)
-class OrderLine:
-    """One card to be made. The key is the same whenever the same file is read again."""
-
-    key: str
-    driver: Driver
-    group: str | None = None
-    """The card's; None for the one of its fleet."""
 
 
 def read_fleet_file(path: Path) -> list[OrderLine]:

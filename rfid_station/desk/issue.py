@@ -19,11 +19,10 @@ from rfid_station.chip.exchange import CardLink, run
 from rfid_station.chip.identify import identify
 from rfid_station.chip.identity import Identity
 from rfid_station.chip.originality import read_originality
-from rfid_station.desk.fleet_file import OrderLine
-from rfid_station.desk.replacing import ReplacementLine
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.domain.contract_id import ContractId, own_contract_id
+from rfid_station.domain.order import OrderLine
 from rfid_station.domain.profile import Profile
 from rfid_station.domain.token import Party
 from rfid_station.domain.visual_number import NumberPattern, draw_index
@@ -188,7 +187,8 @@ def _reserve(
         draw_alias=_draw_alias,
         actor=station.actor,
         group=(line.group if line else None) or group,
-        replaces=line.replaces if isinstance(line, ReplacementLine) else None,
+        replaces=line.replaces if line else None,
+        valid_until=line.valid_until if line else None,
     )
 
 

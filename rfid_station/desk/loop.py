@@ -12,10 +12,10 @@ from time import perf_counter
 from typing import Protocol
 
 from rfid_station.chip.exchange import CardLink
-from rfid_station.desk.fleet_file import OrderLine
 from rfid_station.desk.issue import Issued, Stage, issue_card
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card
+from rfid_station.domain.order import OrderLine
 from rfid_station.domain.profile import Profile
 from rfid_station.errors import CardLost, CardRefused, Conflict, ReadBackDiffers, StationError
 from rfid_station.reader.port import Reader

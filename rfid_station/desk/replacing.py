@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from rfid_station.desk.fleet_file import OrderLine
 from rfid_station.desk.lookup import the_card
 from rfid_station.desk.station import Station
 from rfid_station.desk.stopping import Stopped, push
-from rfid_station.domain.card import Card, Driver, Replacement, ReplaceWhen
+from rfid_station.domain.card import Card, Replacement, ReplaceWhen
+from rfid_station.domain.order import OrderLine
 from rfid_station.errors import Conflict
 from rfid_station.sync.drive import Watch
-
-
-@dataclass(frozen=True, slots=True)
-class ReplacementLine(OrderLine):
-    """A card to be made in place of another."""
-
-    replaces: int = 0
 
 
 def ask(
@@ -58,7 +50,7 @@ def withdraw(station: Station, number: str) -> Card:
     return station.store.replacements.withdraw(the_card(station, number).id, station.actor)
 
 
-def lines(station: Station) -> Sequence[ReplacementLine]:
+def lines(station: Station) -> Sequence[OrderLine]:
     """The cards that are to be made in place of others.
 
     :raises Conflict: there are none
@@ -69,8 +61,6 @@ def lines(station: Station) -> Sequence[ReplacementLine]:
     return [line_for(old) for old in asked]
 
 
-def line_for(old: Card) -> ReplacementLine:
+def line_for(old: Card) -> OrderLine:
     """The order line of a card's successor: the same whenever it is asked for."""
-    return ReplacementLine(
-        f"replace:{old.visual_number}", old.driver or Driver(""), old.group, replaces=old.id
-    )
+    return OrderLine(f"replace:{old.visual_number}", old.driver, old.group, replaces=old.id)

@@ -194,6 +194,10 @@ class Card:
     valid_until: date | None = None
     """The last day, in UTC, on which it may charge."""
     claim: Claim | None = None
+    lot: int | None = None
+    """The lot of blanks that it was taken from, where stock is kept."""
+    group_id: str | None = None
+    """OCPI's: cards and fobs with the same one act as one token."""
 
     def is_over(self, today: date) -> bool:
         """Whether its last day is behind it, though nobody may have noted that yet."""

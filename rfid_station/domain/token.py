@@ -70,6 +70,7 @@ def token_of(card: Card, party: Party, issuer: str, whitelist: Whitelist, at: da
         whitelist=whitelist,
         last_updated=at,
         language=card.driver.language if card.driver else None,
+        group_id=card.group_id,
     )
 
 

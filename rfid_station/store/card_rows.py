@@ -48,6 +48,8 @@ def card_of(row: Row[Any]) -> Card:
         replacement=_replacement_of(row),
         valid_until=row.valid_until,
         claim=Claim(row.claim_attempts) if row.claim_hash else None,
+        lot=row.lot_id,
+        group_id=row.group_id,
     )
 
 

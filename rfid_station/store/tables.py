@@ -38,6 +38,8 @@ IS_TO_BE_REPLACED: ColumnElement[bool] = literal_column("replace_when IS NOT NUL
 
 IS_URGENT: ColumnElement[bool] = literal_column("urgent IS true")
 
+IS_OPEN: ColumnElement[bool] = literal_column("ended_at IS NULL")
+
 METADATA = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -129,6 +131,7 @@ class CardRow(_Row, table=True):
             postgresql_where=IS_LIVING,
         ),
         Index("uq_card_contract_id_contract_card", "contract_id", "contract_card", unique=True),
+        Index("ix_card_lot_id_state", "lot_id", "state"),
         Index("ix_card_may_expire", "valid_until", sqlite_where=MAY_EXPIRE, postgresql_where=MAY_EXPIRE),
         Index(
             "ix_card_to_be_replaced",
@@ -175,6 +178,10 @@ class CardRow(_Row, table=True):
     """Of the code by which its driver activates it."""
     claim_attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     """Wrong codes since one was drawn."""
+    lot_id: int | None = Field(default=None, foreign_key="lot.id")
+    """The blanks that it was taken from."""
+    group_id: str | None = Field(default=None, sa_type=String(36), index=True)
+    """OCPI's: what cards and fobs that act as one have in common."""
 
 
 class TokenRow(_Row, table=True):
@@ -369,6 +376,198 @@ class PrintItemRow(_Row, table=True):
     card_id: int = Field(foreign_key="card.id", index=True)
 
 
+class LotRow(_Row, table=True):
+    """Blanks that came together: one supplier, one chip."""
+
+    __tablename__: ClassVar[str] = "lot"
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    supplier: str
+    chip: str
+    state: str
+    """`domain.stock.LotState`."""
+    state_reason: str | None = Field(sa_type=Text)
+    received_at: datetime = Field(sa_type=Moment)
+
+
+class LotUidRow(_Row, table=True):
+    """A UID that the maker says is in a lot."""
+
+    __tablename__: ClassVar[str] = "lot_uid"
+
+    uid: str = Field(sa_type=String(20), primary_key=True)
+    lot_id: int = Field(foreign_key="lot.id", index=True)
+
+
+class StockBalanceRow(_Row, table=True):
+    """How many blanks of a lot stand on an account now: what all entries add up to."""
+
+    __tablename__: ClassVar[str] = "stock_balance"
+    __table_args__ = (CheckConstraint("quantity >= 0", name="not_negative"),)
+
+    lot_id: int = Field(foreign_key="lot.id", primary_key=True)
+    account: str = Field(primary_key=True)
+    """`domain.stock.Account`."""
+    place: str = Field(primary_key=True)
+    """Where they lie, for those on hand; else empty."""
+    quantity: int
+
+
+class StockEntryRow(_Row, table=True):
+    """Blanks that went from one account to another, written once and never changed."""
+
+    __tablename__: ClassVar[str] = "stock_entry"
+    __table_args__ = (
+        CheckConstraint("quantity > 0", name="moves_something"),
+        Index("ix_stock_entry_lot_id_at", "lot_id", "at"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    lot_id: int = Field(foreign_key="lot.id")
+    at: datetime = Field(sa_type=Moment)
+    quantity: int
+    from_account: str | None
+    """None: from outside, where they were received."""
+    from_place: str
+    to_account: str
+    to_place: str
+    card_id: int | None = Field(foreign_key="card.id")
+    actor: str
+    witness: str | None
+    """The second person, where it took one."""
+    reason: str | None = Field(sa_type=Text)
+
+
+class StockCountRow(_Row, table=True):
+    """What somebody counted without being told what to expect."""
+
+    __tablename__: ClassVar[str] = "stock_count"
+    __table_args__ = (Index("ix_stock_count_place_at", "place", "at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    lot_id: int = Field(foreign_key="lot.id")
+    place: str
+    at: datetime = Field(sa_type=Moment)
+    expected: int
+    counted: int
+    actor: str
+    witness: str | None
+
+
+class WorkOrderRow(_Row, table=True):
+    """Cards that somebody ordered."""
+
+    __tablename__: ClassVar[str] = "work_order"
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    source: str
+    """The file that it came from, or who asked."""
+    way: str
+    """`domain.order.Way`."""
+    profile: str
+    created_at: datetime = Field(sa_type=Moment)
+    created_by: str
+    closed_at: datetime | None = Field(sa_type=Moment)
+
+
+class OrderItemRow(_Row, table=True):
+    """One card of an order: its card is the living one with the same order line."""
+
+    __tablename__: ClassVar[str] = "order_item"
+    __table_args__ = (Index("uq_order_item_order_id_place", "order_id", "place", unique=True),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    order_id: int = Field(foreign_key="work_order.id")
+    place: int
+    """In the order, counted from 1."""
+    line: str = Field(unique=True)
+    """What `card.order_line` says."""
+    driver_id: int | None = Field(foreign_key="driver.id", index=True)
+    card_group: str | None
+    valid_until: date | None
+    cancelled_at: datetime | None = Field(sa_type=Moment)
+    cancel_reason: str | None = Field(sa_type=Text)
+
+
+class PreprintedRow(_Row, table=True):
+    """Numbers that are on plastic before a chip has them. Used up by the card that they are matched with."""
+
+    __tablename__: ClassVar[str] = "preprinted"
+
+    id: int | None = Field(default=None, primary_key=True)
+    order_id: int | None = Field(foreign_key="work_order.id", index=True)
+    order_item_id: int | None = Field(foreign_key="order_item.id", index=True)
+    contract_id: str = Field(sa_type=String(14), unique=True)
+    visual_number: str
+    visual_bare: str = Field(unique=True)
+    alias: str = Field(unique=True)
+    made_at: datetime = Field(sa_type=Moment)
+    card_id: int | None = Field(foreign_key="card.id", unique=True)
+    spoiled_at: datetime | None = Field(sa_type=Moment)
+    spoil_reason: str | None = Field(sa_type=Text)
+
+
+class ParcelRow(_Row, table=True):
+    """An envelope or box that left."""
+
+    __tablename__: ClassVar[str] = "parcel"
+
+    id: int | None = Field(default=None, primary_key=True)
+    tracking: str = Field(unique=True)
+    carrier: str
+    dispatched_at: datetime = Field(sa_type=Moment)
+    actor: str
+
+
+class PackedRow(_Row, table=True):
+    """A card that lies in its envelope, and the parcel that it left in."""
+
+    __tablename__: ClassVar[str] = "packed"
+
+    card_id: int = Field(foreign_key="card.id", primary_key=True)
+    parcel_id: int | None = Field(foreign_key="parcel.id", index=True)
+    at: datetime = Field(sa_type=Moment)
+    actor: str
+    with_letter: bool
+    """Whether its letter was scanned beside it."""
+
+
+class OperatorRow(_Row, table=True):
+    """Somebody who signs in at a desk."""
+
+    __tablename__: ClassVar[str] = "operator"
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    role: str
+    """`domain.card.Role`."""
+    pin_hash: str
+    """Salted and slow; never the PIN."""
+    wrong_pins: int
+    """In a row."""
+    is_active: bool
+    created_at: datetime = Field(sa_type=Moment)
+
+
+class ShiftRow(_Row, table=True):
+    """From an operator's sign-in at a desk to the sign-out. One at most is open at a place."""
+
+    __tablename__: ClassVar[str] = "shift"
+    __table_args__ = (
+        Index("uq_shift_open_place", "place", unique=True, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    operator_id: int = Field(foreign_key="operator.id", index=True)
+    place: str
+    began_at: datetime = Field(sa_type=Moment)
+    ended_at: datetime | None = Field(sa_type=Moment)
+    ticket_hash: str = Field(sa_type=String(64))
+    """SHA-256 of what lies in the station's folder while the shift is open."""
+
+
 meta = METADATA.tables["meta"]
 driver = METADATA.tables["driver"]
 card = METADATA.tables["card"]
@@ -382,3 +581,15 @@ parked = METADATA.tables["parked"]
 event = METADATA.tables["event"]
 print_job = METADATA.tables["print_job"]
 print_item = METADATA.tables["print_item"]
+lot = METADATA.tables["lot"]
+lot_uid = METADATA.tables["lot_uid"]
+stock_balance = METADATA.tables["stock_balance"]
+stock_entry = METADATA.tables["stock_entry"]
+stock_count = METADATA.tables["stock_count"]
+work_order = METADATA.tables["work_order"]
+order_item = METADATA.tables["order_item"]
+preprinted = METADATA.tables["preprinted"]
+parcel = METADATA.tables["parcel"]
+packed = METADATA.tables["packed"]
+operator = METADATA.tables["operator"]
+shift = METADATA.tables["shift"]

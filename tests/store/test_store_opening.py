@@ -26,6 +26,9 @@ from rfid_station.store.ledger import Ledger
 from rfid_station.store.opening import Store, create_store, open_store
 from rfid_station.store.tables import METADATA
 
+REVISIONS = migrations.REVISIONS
+NEWEST = REVISIONS[-1]
+
 
 def test_a_new_store_is_private_durable_and_sound(tmp_path: Path) -> None:
     path = tmp_path / "new" / "station.db"
@@ -274,7 +277,9 @@ def schema(path: Path) -> dict[str, list[str]]:
 def test_a_store_of_a_newer_version_is_left_alone(path: Path) -> None:
     sql(path, "UPDATE alembic_version SET version_num = '0100'")
     before = contents(path)
-    with pytest.raises(StoreTooNew, match="has version 0100, and this program knows 0006 at most") as refused:
+    with pytest.raises(
+        StoreTooNew, match=f"has version 0100, and this program knows {NEWEST} at most"
+    ) as refused:
         open_store(url_of(path))
     assert "pip install --upgrade" in str(refused.value.hint)
     assert contents(path) == before
@@ -292,7 +297,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0099"
-down_revision = "0006"
+down_revision = "{newest}"
 
 def upgrade():
     with op.batch_alter_table("card") as card:
@@ -308,7 +313,7 @@ def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     folder = tmp_path / "migrations"
     shutil.copytree(migrations.FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"))
     script = folder / "versions" / "v0099_next.py"
-    script.write_text(ONE_MORE.format(more=""))
+    script.write_text(ONE_MORE.format(newest=NEWEST, more=""))
     monkeypatch.setattr(migrations, "FOLDER", folder)
     monkeypatch.setattr(migrations, "REVISIONS", (*migrations.REVISIONS, "0099"))
     return script
@@ -324,13 +329,13 @@ def fill(path: Path) -> None:
 @pytest.mark.usefixtures("next_version")
 def test_an_older_store_is_copied_and_then_brought_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as older:
-        older.setattr(migrations, "REVISIONS", ("0001", "0002", "0003", "0004", "0005", "0006"))
+        older.setattr(migrations, "REVISIONS", REVISIONS)
         fill(path)
     before = contents(path)
     with open_store(url_of(path), clock=Clock()) as store:
         assert store.migration is not None
-        assert (store.migration.before, store.migration.after) == ("0006", "0099")
-        assert store.migration.backup == path.with_name("station.db.0006.20261122T080000250000.backup")
+        assert (store.migration.before, store.migration.after) == (NEWEST, "0099")
+        assert store.migration.backup == path.with_name(f"station.db.{NEWEST}.20261122T080000250000.backup")
         assert contents(store.migration.backup) == before
         assert stat.S_IMODE(store.migration.backup.stat().st_mode) == 0o600
         assert store.audit.check().is_sound
@@ -349,11 +354,11 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(
     path: Path, next_version: Path, monkeypatch: pytest.MonkeyPatch, more: str
 ) -> None:
     with monkeypatch.context() as older:
-        older.setattr(migrations, "REVISIONS", ("0001", "0002", "0003", "0004", "0005", "0006"))
+        older.setattr(migrations, "REVISIONS", REVISIONS)
         fill(path)
         sql(path, "INSERT INTO driver VALUES (1, 'Jan', '', '', NULL, 'jan')")
         sql(path, "UPDATE card SET driver_id = 1")
-    next_version.write_text(ONE_MORE.format(more=more))
+    next_version.write_text(ONE_MORE.format(newest=NEWEST, more=more))
     before = contents(path)
     with pytest.raises((RuntimeError, StoreError)):
         open_store(url_of(path))
@@ -384,7 +389,7 @@ def test_a_copy_is_never_written_over(path: Path) -> None:
     open_store(url_of(path), clock=Clock()).close()
     (backup,) = path.parent.glob("*.backup")
     kept = backup.read_bytes()
-    sql(path, "UPDATE alembic_version SET version_num = '0006'")
+    sql(path, f"UPDATE alembic_version SET version_num = '{NEWEST}'")
     with pytest.raises(StoreError, match="cannot be made: File exists"):
         open_store(url_of(path), clock=Clock())
     assert backup.read_bytes() == kept
