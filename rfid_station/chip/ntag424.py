@@ -51,7 +51,7 @@ CONTAINER_CONTENT = bytes.fromhex("001720010000FF0406E10401000000" + "0506E10500
 CLOSED_CONTAINER = CONTAINER_CONTENT[:14] + b"\xff" + CONTAINER_CONTENT[15:]
 """The NDEF file cannot be written: phones do not offer it (NFC Forum Type 4 Tag 2.0, table 6)."""
 
-_READ, _WRITE, _GET_SETTINGS, _CHANGE_SETTINGS, _KEY_VERSION, _CARD_UID = 0xAD, 0x8D, 0xF5, 0x5F, 0x64, 0x51
+_READ, _WRITE, _GET_SETTINGS, _CHANGE_SETTINGS, _KEY_VERSION = 0xAD, 0x8D, 0xF5, 0x5F, 0x64
 _SELECT_NDEF_FILE = bytes.fromhex("00A4000C02E104")
 _TAG_TAMPER = 0x08
 _SDM = 0x40
@@ -233,11 +233,6 @@ def get_key_version(number: int, session: Session | None = None) -> Dialogue[int
             f"the card tells a key version of {len(answer)} bytes", hint="put it aside and take another blank"
         )
     return answer[0]
-
-
-def get_card_uid(session: Session) -> Dialogue[bytes]:
-    """Ask for the UID, which a card with random UIDs tells in a session only."""
-    return (yield from session.command(_CARD_UID, mode=CommMode.FULL))
 
 
 def read_data(number: int, offset: int, length: int) -> Dialogue[Answer]:

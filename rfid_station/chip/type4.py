@@ -136,22 +136,6 @@ def read_binary(offset: int, length: int, most: int) -> Dialogue[bytes | None]:
     return data
 
 
-def write_ndef(message: bytes, most: int) -> Dialogue[None]:
-    """Write a message to the selected NDEF file: length zero, the message, its length last.
-
-    Wherever that is torn, a phone finds either nothing or the whole message.
-
-    :param most: bytes of data in one command (MLc)
-    :raises CommandRefused: the file cannot be written
-    :raises CardLost: silence
-    """
-    step = min(max(most, 1), _MOST_AT_ONCE)
-    yield from update_binary(0, bytes(LENGTH_SIZE))
-    for at in range(0, len(message), step):
-        yield from update_binary(LENGTH_SIZE + at, message[at : at + step])
-    yield from update_binary(0, len(message).to_bytes(LENGTH_SIZE))
-
-
 def update_binary(offset: int, data: bytes) -> Dialogue[None]:
     """Write to the selected file.
 

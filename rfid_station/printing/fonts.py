@@ -203,11 +203,6 @@ def house_typeface() -> Typeface:
     return _chain((ShippedFont.REGULAR,))
 
 
-def house_bold() -> Typeface:
-    """The bold one to go with it."""
-    return _chain((ShippedFont.BOLD,))
-
-
 def font_file(file: Path) -> Typeface:
     """The font of a file, on its own.
 

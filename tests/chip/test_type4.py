@@ -91,22 +91,6 @@ def test_silence_is_a_lost_card(life: int) -> None:
         Tag(MESSAGE, life=life).lead(type4.read_ndef())
 
 
-def test_wherever_a_write_is_torn_a_phone_finds_nothing_or_all() -> None:
-    whole = Tag(b"older")
-    file = whole.lead(type4.open_ndef())
-    assert file is not None
-    whole.lead(type4.write_ndef(MESSAGE, file.capabilities.write_most))
-    assert whole.message() == MESSAGE
-    seen = set()
-    for life in range(5):
-        torn = Tag(b"older", life=life)
-        torn.selected = type4.NDEF_FILE
-        with pytest.raises(CardLost):
-            torn.lead(type4.write_ndef(MESSAGE, 0x34))
-        seen.add(torn.message())
-    assert seen == {b"older", b""}
-
-
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=8))
 def test_nothing_a_card_says_breaks_the_reading(answers: list[bytes]) -> None:

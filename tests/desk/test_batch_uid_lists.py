@@ -99,8 +99,8 @@ def test_a_spreadsheet_that_cut_long_numbers_off_is_seen() -> None:
 
 
 def test_too_few_uids_tell_nothing_by_their_bytes() -> None:
-    assert verdict_of([raw[::-1].hex() for raw in nxp_uids(4)]).is_as_is
-    assert verdict_of([]).is_as_is
+    assert verdict_of([raw[::-1].hex() for raw in nxp_uids(4)]).form is UidForm.AS_IS
+    assert verdict_of([]).form is UidForm.AS_IS
 
 
 @given(st.text(max_size=40), st.sampled_from(UidForm))

@@ -69,11 +69,6 @@ class Verdict:
     """The forms that would read it; several where the list does not show which."""
     is_certain: bool = True
 
-    @property
-    def is_as_is(self) -> bool:
-        """The list can be taken as it stands."""
-        return self.form is UidForm.AS_IS
-
 
 def digits_of(text: str) -> str:
     """A UID's text without what people put between the bytes."""
