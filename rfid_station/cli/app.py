@@ -15,7 +15,7 @@ from rfid_station import __version__
 from rfid_station.cli.context import Who, note_globals
 from rfid_station.cli.output import show_error
 from rfid_station.cli.serve import serve
-from rfid_station.errors import ExitCode, StationError
+from rfid_station.errors import ExitCode, StationError, WrongCall
 
 _NOUNS = {
     "reader": "reader.app",
@@ -36,6 +36,10 @@ _NOUNS = {
 """Where the commands of each noun are, in the order of the help. To build all takes longer than most run."""
 
 
+_UsageError: Any = typer.BadParameter.__base__
+"""What typer raises for a call that it cannot read; it exports only this one's children."""
+
+
 class StationGroup(TyperGroup):
     """Builds only the noun that is called.
 
@@ -54,15 +58,34 @@ class StationGroup(TyperGroup):
                 self.commands.setdefault(noun, _noun(noun))
         return super().get_command(ctx, cmd_name)
 
-    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own click types are private
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - typer's own click types
+        """Read what stands before the noun."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except _UsageError as error:
+            raise typer.Exit(_show_wrong_call(error)) from error
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
         """Run the command that was called."""
         try:
             return super().invoke(ctx)
         except StationError as error:
             show_error(error)
             raise typer.Exit(error.exit_code) from error
+        except _UsageError as error:
+            raise typer.Exit(_show_wrong_call(error)) from error
         except KeyboardInterrupt:
             raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+def _show_wrong_call(error: Any) -> int:  # noqa: ANN401
+    """Say what typer could not read as all errors are said; whoever gave no words at all gets the help."""
+    if type(error).show is not _UsageError.show:
+        raise error
+    message = error.format_message().replace("Value error, ", "").rstrip(".")
+    command = error.ctx.command_path if error.ctx else "rfid-station"
+    show_error(WrongCall(message[:1].lower() + message[1:], hint=f"{command} --help"))
+    return ExitCode.WRONG_CALL
 
 
 def _noun(name: str) -> TyperGroup:

@@ -69,7 +69,7 @@ def test_the_nearest_noun_is_offered() -> None:
     testing._get_command.cache_clear()  # nothing is built yet
     result = testing.CliRunner().invoke(app, ["partnr", "list"])
     assert result.exit_code == 2
-    assert "No such command 'partnr'. Did you mean 'partner'?" in result.output
+    assert "error: no such command 'partnr'. Did you mean 'partner'?" in result.output
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,25 @@ def test_completion_knows_what_is_not_built(typed: str, offered: str) -> None:
         [sys.executable, "-m", "rfid_station"], env={**os.environ, **asked}, capture_output=True, text=True
     )
     assert offered in done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "hint"),
+    [
+        ("--nope card list", "no such option: --nope", "rfid-station --help"),
+        ("--role king card list", "invalid value for '--role': 'king' is not one of", "rfid-station --help"),
+        ("card block", "missing argument 'NUMBER'", "rfid-station card block --help"),
+        ("card blok", "no such command 'blok'. Did you mean 'block'", "rfid-station card --help"),
+        (
+            "card block X --reason odd",
+            "invalid value for '--reason': 'odd' is not",
+            "rfid-station card block --help",
+        ),
+    ],
+)
+def test_a_call_that_cannot_be_read_is_said_as_every_error_is(call: str, error: str, hint: str) -> None:
+    result = testing.CliRunner().invoke(app, call.split(), prog_name="rfid-station")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"error: {error}")
+    assert result.stderr.endswith(f"\n\nhint: {hint}\n")
