@@ -6,7 +6,7 @@ source or its guide was read. A profile without any difference keeps the specifi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from rfid_station.simulator.cpo.edition import EDITIONS, Encoding
@@ -131,50 +131,39 @@ class CpoProfile:
 
 _ALL = tuple(EDITIONS)
 
+_PY_OCPI = CpoProfile(
+    title="the Python library py-ocpi 0.3.1: as extrawest, and HTTP 500 to a wrong token",
+    versions_encoding=Encoding.NONE,
+    unauthorized_http_status=500,
+    redirects=("credentials",),
+    wants_message_ids=False,
+    echoes_message_ids=False,
+    wants_routing=False,
+    checks_key=False,
+    checks_party=False,
+    checks_order=False,
+    reads_type=False,
+    invalid_http_status=422,
+    wants_stamp_in_patch=False,
+    created_http_status=200,
+    wraps_in_list=True,
+    id_case="lower",
+    not_found=NotFound.BARE,
+    has_plain_errors=True,
+)
+"""Whose forks `extrawest` and `elumobility` are."""
+
 PROFILES = {
     "strict": CpoProfile(versions=_ALL, needs=(("credentials", ""), ("tokens", "SENDER"))),
-    "extrawest": CpoProfile(
+    "extrawest": replace(
+        _PY_OCPI,
         title="the Python library extrawest-ocpi 2025.7.16: lists of one, lower case, plain errors",
         versions=("2.1.1", "2.2.1"),
         versions_encoding=Encoding.BASE64,
         unauthorized_http_status=403,
         unreadable=(200, 3000),
-        redirects=("credentials",),
-        wants_message_ids=False,
-        echoes_message_ids=False,
-        wants_routing=False,
-        checks_key=False,
-        checks_party=False,
-        checks_order=False,
-        reads_type=False,
-        invalid_http_status=422,
-        wants_stamp_in_patch=False,
-        created_http_status=200,
-        wraps_in_list=True,
-        id_case="lower",
-        not_found=NotFound.BARE,
-        has_plain_errors=True,
     ),
-    "py-ocpi": CpoProfile(
-        title="the Python library py-ocpi 0.3.1: as extrawest, and HTTP 500 to a wrong token",
-        versions_encoding=Encoding.NONE,
-        unauthorized_http_status=500,
-        redirects=("credentials",),
-        wants_message_ids=False,
-        echoes_message_ids=False,
-        wants_routing=False,
-        checks_key=False,
-        checks_party=False,
-        checks_order=False,
-        reads_type=False,
-        invalid_http_status=422,
-        wants_stamp_in_patch=False,
-        created_http_status=200,
-        wraps_in_list=True,
-        id_case="lower",
-        not_found=NotFound.BARE,
-        has_plain_errors=True,
-    ),
+    "py-ocpi": _PY_OCPI,
     "python-ocpi": CpoProfile(
         title="the Python library python-ocpi 0.3.1: a PATCH is a whole token, 2004 comes with HTTP 200",
         encoding=Encoding.EITHER,
@@ -189,24 +178,17 @@ PROFILES = {
         not_found=NotFound.IN_200,
         has_plain_errors=True,
     ),
-    "elumobility": CpoProfile(
+    "elumobility": replace(
+        _PY_OCPI,
         title="the Python library ocpi-python: members without a value have to be null",
         versions=_ALL,
+        versions_encoding=None,
         encoding=Encoding.EITHER,
         unauthorized_http_status=403,
-        wants_message_ids=False,
-        echoes_message_ids=False,
-        wants_routing=False,
-        checks_key=False,
-        checks_party=False,
-        checks_order=False,
-        reads_type=False,
+        redirects=(),
+        wants_stamp_in_patch=True,
         wants_nulls=True,
-        invalid_http_status=422,
-        created_http_status=200,
-        wraps_in_list=True,
-        not_found=NotFound.BARE,
-        has_plain_errors=True,
+        id_case="",
     ),
     "citrineos": CpoProfile(
         title="the CPO gateway citrineos-ocpi: exact routing headers, a PATCH that loses members",
