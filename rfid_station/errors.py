@@ -14,7 +14,8 @@ expected. An error carries what went wrong *with the value*, and a hint that run
     │   └── ReaderLimit              4   the reader cannot do what this card needs
     ├── ReadBackDiffers              5
     ├── Conflict                     6
-    │   └── MoveNotAllowed           6
+    │   ├── MoveNotAllowed           6
+    │   └── NotSignedIn              6   nobody is proven to be who they say
     ├── PartnerError                 7
     │   ├── PartnerRefused           7
     │   └── PartnerUnreachable       7   transient
@@ -120,6 +121,10 @@ class Conflict(StationError):
 
 class MoveNotAllowed(Conflict):
     """A card in its present state cannot make this move, or not by this person."""
+
+
+class NotSignedIn(Conflict):
+    """The station has operators, and whoever is at the keyboard is not proven to be one of them."""
 
 
 class PartnerError(StationError):

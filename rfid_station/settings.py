@@ -64,6 +64,18 @@ def _number_pattern(text: str) -> str:
     return text
 
 
+PROMPT = "prompt"
+
+
+def _secret_reference(text: str) -> str:
+    if text != PROMPT and not re.fullmatch(r"(env|file|keyring):\S+", text):
+        raise ValueError('must be "prompt", "env:NAME", "file:NAME" or "keyring:NAME"')
+    return text
+
+
+SecretReference = Annotated[str, AfterValidator(_secret_reference)]
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -89,18 +101,10 @@ class DeskSettings(_Table):
     """Whether a card that leaves inactive gets a code for its letter when it is made."""
     replace_when: ReplaceWhen = ReplaceWhen.NOW
     """When a card stops that is replaced."""
-
-
-PROMPT = "prompt"
-
-
-def _secret_reference(text: str) -> str:
-    if text != PROMPT and not re.fullmatch(r"(env|file|keyring):\S+", text):
-        raise ValueError('must be "prompt", "env:NAME", "file:NAME" or "keyring:NAME"')
-    return text
-
-
-SecretReference = Annotated[str, AfterValidator(_secret_reference)]
+    place: str = Field(default="desk-1", min_length=1, max_length=64)
+    """Which desk this is: shifts and stock are told apart by it."""
+    pin: SecretReference = PROMPT
+    """Who says the PIN of `--operator`; meant for the environment of a script."""
 
 
 class KeySettings(_Table):

@@ -28,8 +28,12 @@ class Vault:
 
         A file is never rewritten: who still holds an older reference reads the older secret.
         """
+        return self.keep_as(f"{name}-{secrets.token_hex(4)}", secret)
+
+    def keep_as(self, name: str, secret: str) -> str:
+        """Write a secret to a new file of this very name, as `keep` does; the reference to it."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self.folder / f"{name}-{secrets.token_hex(4)}"
+        path = self.folder / name
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(secret)

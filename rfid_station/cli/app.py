@@ -28,6 +28,7 @@ _NOUNS = {
     "label": "letter.labels",
     "packing": "letter.packing",
     "shift": "shift.app",
+    "operator": "operator.app",
     "partner": "partner.app",
     "sync": "sync.app",
     "store": "store.app",
@@ -131,7 +132,10 @@ def root(
     operator: Annotated[
         str | None, typer.Option("--operator", envvar="RFID_STATION_OPERATOR", help="Who works here now.")
     ] = None,
-    role: Annotated[Who, typer.Option("--role", help="What they work as.")] = Who.CLERK,
+    role: Annotated[
+        Who | None,
+        typer.Option("--role", help="What they work as. [default: the operator's own role, or clerk]"),
+    ] = None,
     version: Annotated[  # noqa: ARG001 - acted on before the command
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
     ] = False,
@@ -147,10 +151,11 @@ def init(
     reader: Annotated[str, typer.Option(help="The desk's reader.")] = "pcsc:",
 ) -> None:
     """Make a new station: its folder, settings and empty store."""
-    from rfid_station.cli.context import actor_of, folder_of
+    from rfid_station.cli.context import claim_of, folder_of
+    from rfid_station.desk.person import trusted
     from rfid_station.desk.station import create_station
 
-    path = create_station(folder_of(ctx), actor_of(ctx), profile=profile, reader=reader)
+    path = create_station(folder_of(ctx), trusted(claim_of(ctx)), profile=profile, reader=reader)
     typer.echo(f"made {path}")
     typer.echo("next: look through that file, then `rfid-station doctor`", err=True)
 

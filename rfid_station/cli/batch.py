@@ -42,6 +42,10 @@ Group = Annotated[
         autocompletion=group_names,
     ),
 ]
+Witness = Annotated[
+    str | None,
+    typer.Option("--witness", metavar="NAME", help="Who agrees, where stopping many cards takes two people."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 ResultFile = Annotated[
     Path | None, typer.Option("--result", metavar="FILE.csv", help="Write every row's outcome.")
@@ -58,6 +62,7 @@ class _Asked:
     chip: str = "unknown"
     profile: str = "plain"
     group: str | None = None
+    witness: str | None = None
 
 
 @app.command()
@@ -68,7 +73,7 @@ def check(
 
     Exit 2 if rows are wrong, 6 if only the store stands against them, 0 if nothing does.
     """
-    with _checking(ctx, _Asked(file, order, uids)) as (station, checking):
+    with _checking(ctx, _Asked(file, order, uids), to_look=True) as (station, checking):
         for finding in checking.findings(station):
             _show(finding, as_json)
     _summary(checking, as_json)
@@ -88,10 +93,11 @@ def run(
         bool, typer.Option("--partial", help="Leave wrong rows out. [default: all rows or none]")
     ] = False,
     result: ResultFile = None,
+    witness: Witness = None,
     as_json: AsJson = False,
 ) -> None:
     """Register the cards of a maker's list, or make a file's changes. The same file again changes nothing."""
-    _run(ctx, _Asked(file, order, uids, chip, profile, group), partial, result, as_json)
+    _run(ctx, _Asked(file, order, uids, chip, profile, group, witness), partial, result, as_json)
 
 
 @app.command()
@@ -104,10 +110,11 @@ def resume(
     profile: Profile = "plain",
     group: Group = None,
     result: ResultFile = None,
+    witness: Witness = None,
     as_json: AsJson = False,
 ) -> None:
     """Go on with a file whose run with --partial was interrupted: rows that are done are left alone."""
-    _run(ctx, _Asked(file, order, uids, chip, profile, group), True, result, as_json)
+    _run(ctx, _Asked(file, order, uids, chip, profile, group, witness), True, result, as_json)
 
 
 @app.command()
@@ -119,7 +126,7 @@ def status(
 
     from rfid_station.desk.batch.running import Result, outcomes
 
-    with _checking(ctx, _Asked(file, order, uids)) as (station, checking):
+    with _checking(ctx, _Asked(file, order, uids), to_look=True) as (station, checking):
         counts = Counter(one.result for one in outcomes(station, checking))
     row = {"order": checking.wish.order} | {str(result): counts[result] for result in Result}
     if as_json:
@@ -145,7 +152,7 @@ def export(
 
     from rfid_station.desk.batch.running import outcomes
 
-    with _checking(ctx, _Asked(file, order, uids)) as (station, checking):
+    with _checking(ctx, _Asked(file, order, uids), to_look=True) as (station, checking):
         if as_json:
             for one in outcomes(station, checking):
                 typer.echo(json.dumps(asdict(one), ensure_ascii=False))
@@ -166,6 +173,7 @@ def _run(ctx: typer.Context, asked: _Asked, partial: bool, result: Path | None, 
                     partial=partial,
                     tell=lambda finding: _show(finding, as_json),
                     watch=watch,
+                    witness=asked.witness,
                 )
         finally:
             if result:
@@ -183,13 +191,13 @@ def _run(ctx: typer.Context, asked: _Asked, partial: bool, result: Path | None, 
 
 
 @contextmanager
-def _checking(ctx: typer.Context, asked: _Asked) -> Iterator[tuple[Station, Check]]:
+def _checking(ctx: typer.Context, asked: _Asked, *, to_look: bool = False) -> Iterator[tuple[Station, Check]]:
     from rfid_station.desk.batch.checking import Check, Wish, wish_of
     from rfid_station.desk.batch.reading import open_table
 
     key = wish_of(asked.file, asked.order)
     wish = Wish(key, asked.uids, asked.chip, asked.profile, asked.group)
-    with the_station(ctx) as station, open_table(asked.file) as table:
+    with the_station(ctx, to_look=to_look) as station, open_table(asked.file) as table:
         yield station, Check(table, wish, station.number_pattern)
 
 

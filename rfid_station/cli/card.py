@@ -109,7 +109,7 @@ def read(ctx: typer.Context, reader: ReaderUri = None, trace: Trace = None, as_j
     """Tell everything about the card on the reader, and write nothing."""
     from rfid_station.cli import tapping
 
-    with the_station(ctx) as station:
+    with the_station(ctx, to_look=True) as station:
         row = tapping.read_card(station, tapping.Place(reader, trace))
     _show_one(row, as_json)
 
@@ -127,7 +127,7 @@ def verify(
     """Compare the card on the reader with what the store says it should be; exit 5 if it differs."""
     from rfid_station.cli import tapping
 
-    with the_station(ctx) as station:
+    with the_station(ctx, to_look=True) as station:
         row = tapping.verify_card(station, tapping.Place(reader, trace), as_stranger=stranger)
     _show_one(row, as_json)
 
@@ -223,7 +223,7 @@ def find(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a card.")] = False,
 ) -> None:
     """Find cards by any number in any form, by a part of one, an order line, a print job, or a driver."""
-    with the_station(ctx) as station:
+    with the_station(ctx, to_look=True) as station:
         hits = station.store.cards.find(text, limit)
         reveal(station, [hit.card for hit in hits], full)
     rows = [
@@ -261,7 +261,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List cards, the oldest first; those that end soon by their last day."""
-    with the_station(ctx) as station:
+    with the_station(ctx, to_look=True) as station:
         if expiring is None:
             cards = station.store.cards.listing(state=state, fleet=fleet, group=group, limit=limit)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from rfid_station.cli.context import actor_of, folder_of
+from rfid_station.cli.context import claim_of, folder_of
 from rfid_station.cli.output import show_rows, talk
 from rfid_station.desk.checkup import Level, check_up
 from rfid_station.errors import ExitCode
@@ -14,7 +14,7 @@ _MARKS = {Level.OK: "ok  ", Level.WARNING: "warn", Level.FAILURE: "FAIL"}
 
 def run(ctx: typer.Context, *, as_json: bool) -> None:
     """Look at everything; exit 1 if something would stop the day."""
-    findings = check_up(folder_of(ctx), actor_of(ctx))
+    findings = check_up(folder_of(ctx), claim_of(ctx))
     if as_json:
         rows = [
             {"what": one.what, "level": f"{one.level}", "words": one.words, "remedy": one.remedy}

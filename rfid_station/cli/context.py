@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from rfid_station.desk.person import Claim
     from rfid_station.desk.station import Station
-    from rfid_station.domain.actor import Actor
 
 
 class Who(StrEnum):
@@ -30,10 +30,10 @@ class Globals:
 
     station: Path | None
     operator: str | None
-    role: Who
+    role: Who | None
 
 
-def note_globals(ctx: typer.Context, station: Path | None, operator: str | None, role: Who) -> None:
+def note_globals(ctx: typer.Context, station: Path | None, operator: str | None, role: Who | None) -> None:
     """Keep the root's options for the command that follows."""
     ctx.obj = Globals(station, operator, role)
 
@@ -45,19 +45,22 @@ def folder_of(ctx: typer.Context) -> Path:
     return station_folder(ctx.obj.station)
 
 
-def actor_of(ctx: typer.Context) -> Actor:
-    """Who is at the keyboard."""
-    from rfid_station.desk.station import actor_at_keyboard
+def claim_of(ctx: typer.Context) -> Claim:
+    """Who is said to be at the keyboard."""
+    from rfid_station.desk.person import Claim
     from rfid_station.domain.card import Role
 
-    return actor_at_keyboard(ctx.obj.operator, Role(ctx.obj.role))
+    return Claim(ctx.obj.operator, Role(ctx.obj.role) if ctx.obj.role else None)
 
 
 @contextmanager
-def the_station(ctx: typer.Context) -> Iterator[Station]:
-    """Open the station for the length of a command."""
+def the_station(ctx: typer.Context, *, to_look: bool = False) -> Iterator[Station]:
+    """Open the station for the length of a command. Where people sign in, somebody has to have done so.
+
+    :param to_look: the command changes and reveals nothing, so nobody has to be signed in
+    """
     from rfid_station.cli.output import ask_secret
     from rfid_station.desk.station import open_station
 
-    with open_station(folder_of(ctx), actor_of(ctx), ask_secret) as station:
+    with open_station(folder_of(ctx), claim_of(ctx), ask_secret, to_look=to_look) as station:
         yield station

@@ -23,16 +23,21 @@ Components = Annotated[
 ]
 
 
+Witness = Annotated[
+    str | None, typer.Option("--witness", metavar="NAME", help="Who agrees, where keys take two people.")
+]
+
+
 @app.command()
-def new(ctx: typer.Context, name: KeyName, components: Components = 0) -> None:
+def new(ctx: typer.Context, name: KeyName, components: Components = 0, witness: Witness = None) -> None:
     """Make a master key; the first one makes the key ring."""
-    _add(ctx, name, components, next_version=False)
+    _add(ctx, name, components, next_version=False, witness=witness)
 
 
 @app.command()
-def rotate(ctx: typer.Context, name: KeyName, components: Components = 0) -> None:
+def rotate(ctx: typer.Context, name: KeyName, components: Components = 0, witness: Witness = None) -> None:
     """Add a version that new cards get from now on; cards that are out there keep theirs."""
-    _add(ctx, name, components, next_version=True)
+    _add(ctx, name, components, next_version=True, witness=witness)
 
 
 @app.command("list")
@@ -41,7 +46,7 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a key.")] = False,
 ) -> None:
     """List keys and versions, with check values, and how many cards have each."""
-    with the_station(ctx) as station:
+    with the_station(ctx, to_look=True) as station:
         cards = station.store.cards.counted_by_key()
         rows = [
             {"key": ref.id, "version": ref.version, "check_value": value, "cards": cards.pop(ref, 0)}
@@ -57,20 +62,19 @@ def list_(
 @app.command()
 def passphrase(ctx: typer.Context) -> None:
     """Seal the key ring with another passphrase."""
+    from rfid_station.desk.key_making import change_passphrase
+
     with the_station(ctx) as station:
-        station.cupboard.change_passphrase(_ask_twice("new passphrase"))
-        station.store.audit.append(station.actor, "keys.passphrase_changed", "keys")
+        change_passphrase(station, _ask_twice("new passphrase"))
     typer.echo("the key ring is sealed with the new passphrase; copies of it still open with the old one")
 
 
-def _add(ctx: typer.Context, name: str, components: int, *, next_version: bool) -> None:
-    from rfid_station.desk.keys import components_to_key
+def _add(ctx: typer.Context, name: str, components: int, *, next_version: bool, witness: str | None) -> None:
+    from rfid_station.desk.key_making import make_key
 
-    parts = [ask_secret(f"component {number} of {components}") for number in range(1, components + 1)]
-    key = components_to_key(parts) if parts else None
     with the_station(ctx) as station:
-        ref = station.cupboard.add(name, key, next_version=next_version)
-        station.store.audit.append(station.actor, "key.made", f"key:{ref}")
+        parts = [ask_secret(f"component {number} of {components}") for number in range(1, components + 1)]
+        ref = make_key(station, name, parts, next_version=next_version, witness=witness)
         kept = "the hardware module" if station.cupboard.is_hardware else f"{station.cupboard.ring_file}"
     typer.echo(f"{ref} is in {kept}")
     talk("keep a copy of the key ring, away from this machine: without it cards cannot be changed any more")

@@ -49,6 +49,10 @@ TheirWhitelist = Annotated[
     Whitelist | None,
     typer.Option("--whitelist", help="What it is told instead of the card's own. ALWAYS takes a supervisor."),
 ]
+Witness = Annotated[
+    str | None,
+    typer.Option("--witness", metavar="NAME", help="Who agrees, where ALWAYS takes two people."),
+]
 NoWhitelist = Annotated[bool, typer.Option("--no-whitelist", help="It is told the card's own whitelist.")]
 BlockWithin = Annotated[
     str | None,
@@ -81,6 +85,7 @@ def add(
     no_whitelist: NoWhitelist = False,
     block_within: BlockWithin = None,
     new_within: NewWithin = None,
+    witness: Witness = None,
     as_json: AsDocument = False,
 ) -> None:
     """Note a partner down, with the token that came out of band. Nothing is sent yet.
@@ -88,7 +93,7 @@ def add(
     Hubject by OICP (--profile hubject-oicp) takes no token, but the certificate that [oicp] in station.toml
     names, and is connected with that.
     """
-    from rfid_station.desk.agreeing import Terms, new_agreement
+    from rfid_station.desk.agreeing import Terms
     from rfid_station.desk.partners import add_partner
 
     terms = Terms(
@@ -96,8 +101,8 @@ def add(
     )
     token = _read_token(token_file) if token_file else None
     with the_station(ctx) as station:
-        agreement = new_agreement(station, name, terms)
-        partner = add_partner(station, name, versions_url, token, agreement, profile)
+        agreement = terms.first
+        partner = add_partner(station, name, versions_url, token, agreement, profile, witness=witness)
         _warn_of_unknown_groups(station, partner)
         _tell(station, partner, f"{partner.name} is {partner.state}", as_json=as_json)
     following = "sync run" if partner.connection else f"partner connect {partner.name}"
@@ -138,18 +143,19 @@ def invite(
     no_whitelist: NoWhitelist = False,
     block_within: BlockWithin = None,
     new_within: NewWithin = None,
+    witness: Witness = None,
     as_json: AsDocument = False,
 ) -> None:
     """Make a first token for a partner that will register with us. It is shown this once."""
-    from rfid_station.desk.agreeing import Terms, new_agreement
+    from rfid_station.desk.agreeing import Terms
     from rfid_station.desk.partner_invitation import invite_partner
 
     terms = Terms(
         tuple(group or ()), all_groups, since, until, whitelist, no_whitelist, block_within, new_within
     )
     with the_station(ctx) as station:
-        agreement = None if terms.is_empty else new_agreement(station, name, terms)
-        invitation = invite_partner(station, name, agreement, profile)
+        agreement = None if terms.is_empty else terms.first
+        invitation = invite_partner(station, name, agreement, profile, witness=witness)
         _warn_of_unknown_groups(station, invitation.partner)
     row = {
         "partner": invitation.partner.name,
@@ -173,6 +179,7 @@ def agree(
     no_whitelist: NoWhitelist = False,
     block_within: BlockWithin = None,
     new_within: NewWithin = None,
+    witness: Witness = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say how many cards the partner would gain and lose.")
     ] = False,
@@ -189,11 +196,11 @@ def agree(
         raise WrongCall(
             "nothing is named that is to change", hint=f"rfid-station partner agree {name} --group GROUP"
         )
-    with the_station(ctx) as station:
+    with the_station(ctx, to_look=dry_run) as station:
         if dry_run:
             _rehearse(station, name, terms, as_json=as_json)
             return
-        partner, effect = put_into_force(station, name, terms)
+        partner, effect = put_into_force(station, name, terms, witness=witness)
         if as_json:
             show_document({**_described(station, partner), "gained": effect.gained, "lost": effect.lost})
         else:
@@ -263,7 +270,7 @@ def disconnect(
 @app.command()
 def show(ctx: typer.Context, name: Name, as_json: AsDocument = False) -> None:
     """Show all about a partner."""
-    with the_station(ctx) as station:
+    with the_station(ctx, to_look=True) as station:
         row = _described(station, station.store.partners.get(name))
     if as_json:
         show_document(row)
@@ -275,7 +282,7 @@ def show(ctx: typer.Context, name: Name, as_json: AsDocument = False) -> None:
 @app.command("list")
 def list_(ctx: typer.Context, as_json: AsLines = False) -> None:
     """List partners and how far each one's connection is."""
-    with the_station(ctx) as station:
+    with the_station(ctx, to_look=True) as station:
         partners = station.store.partners.all()
     rows = [
         {
@@ -302,7 +309,7 @@ def try_(ctx: typer.Context, name: Name, as_json: AsLines = False) -> None:
     """Try a connection step by step: versions, details, credentials, one card read back. Changes nothing."""
     from rfid_station.desk.partner_trial import check_trial, try_partner
 
-    with the_station(ctx) as station:
+    with the_station(ctx, to_look=True) as station:
         steps = list(try_partner(station, name))
     rows = [
         {"step": step.name, "result": "good" if step.is_good else "failed", "detail": step.detail}
@@ -325,7 +332,7 @@ def preview(
     from rfid_station.desk.lookup import the_card
     from rfid_station.desk.partner_preview import preview as preview_request
 
-    with the_station(ctx) as station:
+    with the_station(ctx, to_look=True) as station:
         request = preview_request(station, name, the_card(station, card))
     if as_json:
         show_document(_request_row(request))
@@ -339,7 +346,7 @@ def check(ctx: typer.Context, name: Name, as_json: AsLines = False) -> None:
     """Tell which cards a partner would refuse, and why, before anything is sent."""
     from rfid_station.desk.partner_preview import check_flight, pre_flight
 
-    with the_station(ctx) as station:
+    with the_station(ctx, to_look=True) as station:
         flight = pre_flight(station, name)
     rows = [{"number": one.number, "uid": one.uid, "reason": one.reason} for one in flight.objections]
     looked_at = f"{counted(flight.cards, 'card')} looked at, as told to {name} in {flight.spoken}"
@@ -368,7 +375,7 @@ def export(
     """Write a partner's profile as a file that can be changed and imported. There is no secret in it."""
     from rfid_station.desk.partner_profiles import export_profile, write_profile
 
-    with the_station(ctx) as station:
+    with the_station(ctx, to_look=True) as station:
         text = export_profile(station.store.partners.get(name))
     if out is None:
         typer.echo(text, nl=False)

@@ -204,7 +204,7 @@ def jobs(
     """List what was printed, the newest first."""
     from rfid_station.desk import print_records
 
-    with the_station(ctx) as station:
+    with the_station(ctx, to_look=True) as station:
         rows = print_records.jobs(station, limit)
     show_rows(rows, as_json=as_json, empty="nothing was printed yet")
 
@@ -230,7 +230,7 @@ def show(
 
     if [job is not None, tap, card is not None].count(True) != 1:
         raise WrongCall("which sheet?", hint="rfid-station sheet show JOB, or --tap, or --card NUMBER")
-    with the_station(ctx) as station:
+    with the_station(ctx, to_look=True) as station:
         if job is not None:
             found = print_records.sheet_of_job(station, job, sheet)
         else:

@@ -37,10 +37,10 @@ def serve(
     from rfid_station.desk.serving import openapi, plan_for, running
 
     if describe:
-        with the_station(ctx) as station:
+        with the_station(ctx, to_look=True) as station:
             show_document(openapi(station))
         return
-    with line_log() as log, the_station(ctx) as station, _until_ended() as ended:
+    with line_log() as log, the_station(ctx, to_look=True) as station, _until_ended() as ended:
         plan = plan_for(station, serve=not no_serve, sync=not no_sync, certificate=tls_cert, key=tls_key)
         with running(station, plan, log.write, access_log=not no_access_log) as now:
             if now.address:

@@ -116,7 +116,7 @@ def calibrate(
 
     edge = Flip(one_of("--flip", flip, list(Flip))) if flip else None
     wish = sheets.Wish(sheet=sheet, flip=edge, offset_mm=offset_of(offset), out=out)
-    with the_station(ctx) as station:
+    with the_station(ctx, to_look=True) as station:
         typer.echo(sheets.write_calibration(station, wish))
     talk("print both sides without scaling, and hold the sheet against the light")
 

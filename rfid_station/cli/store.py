@@ -20,7 +20,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Verify the audit log's chain and everything that has to hold between the tables."""
-    with the_station(ctx) as station:
+    with the_station(ctx, to_look=True) as station:
         report = station.store.audit.check()
     chain = report.chain
     if as_json:
@@ -43,7 +43,7 @@ def log(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object an event.")] = False,
 ) -> None:
     """Show the newest events of the audit log, the newest last."""
-    with the_station(ctx) as station:
+    with the_station(ctx, to_look=True) as station:
         events = station.store.audit.newest(limit)
     rows = [
         {

@@ -31,7 +31,7 @@ def run(
     """Bring every partner to the newest state; exit 7 if one refuses or cannot be reached."""
     from rfid_station.desk.delivery import check_settled, deliver, standings
 
-    with the_station(ctx) as station:
+    with the_station(ctx, to_look=True) as station:
         reports = standings(station) if dry_run else deliver(station, wait)
     _show(reports, as_json)
     if dry_run:
@@ -58,7 +58,7 @@ def prove(
     from rfid_station.desk.delivery import check_proven, prove, tokens_of
     from rfid_station.desk.lookup import the_card
 
-    with the_station(ctx) as station:
+    with the_station(ctx, to_look=True) as station:
         cards = [the_card(station, number) for number in numbers] if numbers else None
         tokens = tokens_of(station, cards)
         confirmations = prove(station, list(tokens), wait)
@@ -89,7 +89,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Say how far each partner is, without asking anybody."""
     from rfid_station.desk.upkeep import stand
 
-    with the_station(ctx) as station:
+    with the_station(ctx, to_look=True) as station:
         standings = stand(station)
     rows = [_standing(one, as_json) for one in standings]
     show_rows(rows, as_json=as_json, empty="no partner is connected: rfid-station partner list")
@@ -218,7 +218,7 @@ def audit(
     from rfid_station.desk.audit_partners import audit as read_back
 
     wish = Wish(partner, None if everything else sample, repair, rate, wait)
-    with the_station(ctx) as station, read_back(station, wish) as (tally, findings):
+    with the_station(ctx, to_look=not repair) as station, read_back(station, wish) as (tally, findings):
         for finding in findings:
             if as_json:
                 show_rows([_finding(finding)], as_json=True, empty="")

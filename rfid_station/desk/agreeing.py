@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from rfid_station.desk.station import Station
+from rfid_station.desk.two_people import agreed
+from rfid_station.domain.actor import Actor
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import Role
 from rfid_station.domain.card_group import check_group
@@ -45,6 +47,14 @@ class Terms:
     def is_empty(self) -> bool:
         """Whether nothing is named."""
         return self == Terms()
+
+    @property
+    def first(self) -> Agreement:
+        """The agreement that comes of it with a new partner.
+
+        :raises WrongCall: something named makes no sense, or contradicts something else
+        """
+        return self.applied_to(Agreement())
 
     def applied_to(self, before: Agreement) -> Agreement:
         """The agreement that comes of it.
@@ -95,52 +105,49 @@ class Effect:
         return "; ".join(part for part in parts if part) or "gains no card and loses none"
 
 
-def new_agreement(station: Station, name: str, terms: Terms) -> Agreement:
-    """The first agreement with a partner.
-
-    :raises WrongCall: the terms make no sense
-    :raises MoveNotAllowed: they take a supervisor
-    """
-    agreement = terms.applied_to(Agreement())
-    check_role(station, name, Agreement(), agreement)
-    return agreement
-
-
-def agree(station: Station, name: str, terms: Terms) -> tuple[Partner, Effect]:
+def agree(station: Station, name: str, terms: Terms, *, witness: str | None = None) -> tuple[Partner, Effect]:
     """Change the agreement with a partner; what it gains and loses is owed to it from then on.
 
+    :param witness: who agrees, where whitelist ALWAYS takes two people
     :raises WrongCall: there is no such partner, or the terms make no sense
-    :raises MoveNotAllowed: they take a supervisor
+    :raises MoveNotAllowed: they take a supervisor, or two people
     """
+    before = station.store.partners.get(name).agreement
     agreement, effect = rehearse(station, name, terms)
-    return station.store.partners.agree(name, agreement, station.actor), effect
+    actor = who_agrees(station, name, before, agreement, witness)
+    return station.store.partners.agree(name, agreement, actor), effect
 
 
 def rehearse(station: Station, name: str, terms: Terms) -> tuple[Agreement, Effect]:
-    """What would come of it. Nothing is changed.
+    """What would come of it. Nothing is changed, so everybody may ask.
 
     :raises WrongCall: there is no such partner, or the terms make no sense
-    :raises MoveNotAllowed: they take a supervisor
     """
     partner = station.store.partners.get(name)
     agreement = terms.applied_to(partner.agreement)
-    check_role(station, name, partner.agreement, agreement)
     return agreement, effect_of(station, partner, agreement)
 
 
-def check_role(station: Station, name: str, before: Agreement, after: Agreement) -> None:
-    """Let a change pass that the person at the keyboard may make.
+def who_agrees(
+    station: Station, name: str, before: Agreement, after: Agreement, witness: str | None = None
+) -> Actor:
+    """Who changes an agreement, if the person at the keyboard may.
 
-    With ALWAYS a partner never asks us: a blocked card charges on wherever the block has not arrived.
+    With ALWAYS a partner never asks us: a blocked card charges on wherever the block has not arrived. So that
+    takes a supervisor, and where people sign in a second person.
 
-    :raises MoveNotAllowed: it takes a supervisor
+    :raises MoveNotAllowed: it takes a supervisor, or two people
     """
-    is_new = after.whitelist is Whitelist.ALWAYS and before.whitelist is not Whitelist.ALWAYS
-    if is_new and station.actor.role is not Role.SUPERVISOR:
+    if after.whitelist is not Whitelist.ALWAYS or before.whitelist is Whitelist.ALWAYS:
+        return station.actor
+    if station.person.signs_in:
+        return agreed(station, witness, f"agree on whitelist ALWAYS with {name}")
+    if station.actor.role is not Role.SUPERVISOR:
         raise MoveNotAllowed(
             f"a {station.actor.role} may not agree on whitelist ALWAYS with {name}: it would never ask us",
             hint="let a supervisor say the same, as `rfid-station --role supervisor partner …`",
         )
+    return agreed(station, witness, f"agree on whitelist ALWAYS with {name}")
 
 
 def effect_of(station: Station, partner: Partner, agreement: Agreement) -> Effect:

@@ -13,6 +13,8 @@ from pathlib import Path
 from rfid_station import __version__
 from rfid_station.desk.hub import client_certificate, is_hub
 from rfid_station.desk.keys import KeyCupboard
+from rfid_station.desk.person import Claim, Person, claim_of
+from rfid_station.desk.sign_in import is_of_another_day
 from rfid_station.desk.station import Station, load_profile
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.key import KeyRef
@@ -55,7 +57,7 @@ class Finding:
     remedy: str | None = None
 
 
-def check_up(folder: Path, actor: Actor, machine: Machine | None = None) -> list[Finding]:
+def check_up(folder: Path, actor: Actor | Claim, machine: Machine | None = None) -> list[Finding]:
     """Look at everything, and let no failure hide the next one."""
     findings = [_ok("program", f"rfid-station {__version__} on Python {platform.python_version()}")]
     findings += _guarded("reader", lambda: _readers(machine or Machine(), Service()))
@@ -66,7 +68,7 @@ def check_up(folder: Path, actor: Actor, machine: Machine | None = None) -> list
     findings.append(_ok("settings", str(folder)))
     findings += _guarded("templates", lambda: _templates(settings, folder))
     findings += _guarded("sqlite", lambda: _sqlite(settings, folder))
-    findings += _guarded("store", lambda: _store(settings, folder, actor))
+    findings += _guarded("store", lambda: _store(settings, folder, claim_of(actor)))
     findings += _guarded("address", lambda: _address(settings))
     return findings
 
@@ -140,7 +142,7 @@ def _sqlite(settings: Settings, folder: Path) -> Iterator[Finding]:
         )
 
 
-def _store(settings: Settings, folder: Path, actor: Actor) -> Iterator[Finding]:
+def _store(settings: Settings, folder: Path, claim: Claim) -> Iterator[Finding]:
     vault = Vault(folder / "secrets")
     with open_store(store_url(settings, folder)) as store:
         report = store.audit.check()
@@ -151,11 +153,30 @@ def _store(settings: Settings, folder: Path, actor: Actor) -> Iterator[Finding]:
             yield Finding("store", Level.FAILURE, words, "rfid-station store check")
         cupboard = KeyCupboard(folder, settings.keys, vault)
         yield from _keys(cupboard, store.cards.counted_by_key())
-        yield from _partners(Station(folder, settings, store, vault, actor, cupboard))
+        person = Person(store, vault, settings.desk, claim)
+        station = Station(folder, settings, store, vault, person, cupboard)
+        yield _people(station)
+        yield from _partners(station)
     if vault.folder.is_dir() and stat.S_IMODE(vault.folder.stat().st_mode) & 0o077:
         yield Finding(
             "secrets", Level.WARNING, f"{vault.folder} can be read by others", f"chmod 700 {vault.folder}"
         )
+
+
+def _people(station: Station) -> Finding:
+    """Who signs in here, and who is signed in."""
+    operators = [one for one in station.store.operators.all() if one.is_active]
+    if not operators:
+        words = "nobody signs in here: names are trusted as they are given (--operator, --role)"
+        return Finding("people", Level.OK, words, "rfid-station operator add NAME --role supervisor")
+    place = station.settings.desk.place
+    now = station.store.shifts.open_at(place)
+    if now is None:
+        return _ok("people", f"{len(operators)} may sign in, nobody is signed in at {place}")
+    words = f"{now.shift.operator.name} is signed in at {place} since {now.shift.began_at:%Y-%m-%d %H:%M} UTC"
+    if is_of_another_day(station, now.shift):
+        return Finding("people", Level.WARNING, words, "rfid-station shift end")
+    return _ok("people", words)
 
 
 def _keys(cupboard: KeyCupboard, cards: dict[KeyRef, int]) -> Iterator[Finding]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import hmac
 import io
 import re
 import secrets
@@ -13,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rfid_station.desk.files import write_whole
+from rfid_station.desk.slow_hash import is_secret, slow_hash
 from rfid_station.desk.station import Station
 from rfid_station.desk.stopping import Stopped, push
 from rfid_station.domain.card import Card
@@ -22,8 +21,6 @@ _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 """No 0, 1, I, O: a code is typed from paper."""
 _LENGTH = 10
 """50 bits: in 10 tries nobody guesses one."""
-_COST, _BLOCK, _LANES = 1 << 14, 8, 1
-"""Of scrypt: 16 MB and some 50 ms a try, for whoever got hold of the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +77,14 @@ def check_codes_path(path: Path) -> Path:
 
 
 def hash_of(code: str) -> str:
-    """What is kept of a code: scrypt with a salt of its own, and the costs it was computed with."""
-    salt = secrets.token_bytes(16)
-    return f"scrypt:{_COST}:{_BLOCK}:{_LANES}:{salt.hex()}:{_scrypt(code, salt, _COST, _BLOCK, _LANES).hex()}"
+    """What is kept of a code."""
+    return slow_hash(_plain(code))
 
 
 def is_code(typed: str, kept: str) -> bool:
     """Whether what was typed is the code with this hash; dashes, spaces and case do not matter."""
-    _, cost, block, lanes, salt, wanted = kept.split(":")
-    found = _scrypt(typed, bytes.fromhex(salt), int(cost), int(block), int(lanes))
-    return hmac.compare_digest(found, bytes.fromhex(wanted))
+    return is_secret(_plain(typed), kept)
 
 
-def _scrypt(code: str, salt: bytes, cost: int, block: int, lanes: int) -> bytes:
-    plain = re.sub(r"[^0-9A-Z]", "", code.upper()).encode()
-    return hashlib.scrypt(plain, salt=salt, n=cost, r=block, p=lanes, maxmem=1 << 26, dklen=32)
+def _plain(code: str) -> str:
+    return re.sub(r"[^0-9A-Z]", "", code.upper())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rfid_station.desk.agreeing import who_agrees
 from rfid_station.desk.station import Station
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.partner import Connection, Endpoint, Partner, PartnerState
@@ -21,20 +22,31 @@ def is_hub(partner: Partner) -> bool:
     return partner.profile.protocol is Protocol.OICP
 
 
-def add_hub(station: Station, name: str, url: str, agreement: Agreement, profile: PartnerProfile) -> Partner:
+def add_hub(
+    station: Station,
+    name: str,
+    url: str,
+    agreement: Agreement,
+    profile: PartnerProfile,
+    *,
+    witness: str | None = None,
+) -> Partner:
     """Add a hub and connect it: it knows us by our certificate, which is all it takes. Nothing is sent.
 
+    :param witness: who agrees, where whitelist ALWAYS takes two people
     :raises WrongCall: the address is none, or our certificate cannot be used
     :raises Conflict: there is a partner of that name
+    :raises MoveNotAllowed: the agreement takes a supervisor, or two people
     """
     check_partner_name(name)
     _check_ready(station, url)
+    actor = who_agrees(station, name, Agreement(), agreement, witness)
     station.store.partners.add(
         name=name,
         versions_url=url,
         client_token_ref="",
         agreement=agreement,
-        actor=station.actor,
+        actor=actor,
         profile=profile,
     )
     return connect_hub(station, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 
+from rfid_station.desk.agreeing import who_agrees
 from rfid_station.desk.hub import check_no_hub
 from rfid_station.desk.partner_profiles import DEFAULT, load_partner_profile
 from rfid_station.desk.partner_server import SERVER_TOKEN_BYTES, us_of
@@ -26,13 +27,20 @@ class Invitation:
 
 
 def invite_partner(
-    station: Station, name: str, agreement: Agreement | None = None, profile: str | None = None
+    station: Station,
+    name: str,
+    agreement: Agreement | None = None,
+    profile: str | None = None,
+    *,
+    witness: str | None = None,
 ) -> Invitation:
     """Make a first token for a partner that will register with us. The one before is worth nothing any more.
 
     :param agreement: and `profile`, for a partner that is not known yet; one that is keeps its own
+    :param witness: who agrees, where whitelist ALWAYS takes two people
     :raises WrongCall: it cannot have this name, there is no such profile, or the partner has its own
     :raises Conflict: the partner is connected
+    :raises MoveNotAllowed: the agreement takes a supervisor, or two people
     """
     first_token = secrets.token_urlsafe(SERVER_TOKEN_BYTES)
     hashed = server_token_hash(first_token)
@@ -44,9 +52,10 @@ def invite_partner(
                 "nobody is invited by OICP",
                 hint=f"rfid-station partner add {name} URL --profile {given.name}",
             )
-        partner = station.store.partners.invite(
-            check_partner_name(name), hashed, agreement or Agreement(), station.actor, given
-        )
+        check_partner_name(name)
+        wanted = agreement or Agreement()
+        actor = who_agrees(station, name, Agreement(), wanted, witness)
+        partner = station.store.partners.invite(name, hashed, wanted, actor, given)
         return Invitation(partner, us_of(station).versions_url, first_token)
     if profile is not None or agreement is not None:
         raise WrongCall(

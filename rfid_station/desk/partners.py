@@ -6,6 +6,7 @@ import secrets
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+from rfid_station.desk.agreeing import who_agrees
 from rfid_station.desk.hub import add_hub, check_no_hub, connect_hub, is_hub
 from rfid_station.desk.partner_profiles import DEFAULT, load_partner_profile
 from rfid_station.desk.partner_server import SERVER_TOKEN_BYTES, listening, us_of
@@ -27,25 +28,30 @@ def add_partner(
     first_token: str | None,
     agreement: Agreement,
     profile: str = DEFAULT,
+    *,
+    witness: str | None = None,
 ) -> Partner:
     """Note a partner down, with the token that came out of band. Nothing is sent.
 
     A hub by OICP is connected with that: it takes no token, but the certificate of the settings.
 
+    :param witness: who agrees, where whitelist ALWAYS takes two people
     :raises WrongCall: the URL is none, the token cannot be used, or there is no such profile
     :raises Conflict: there is a partner of that name
+    :raises MoveNotAllowed: the agreement takes a supervisor, or two people
     """
     given = load_partner_profile(profile, station.folder)
     if given.protocol is Protocol.OICP:
         if first_token is not None:
             raise WrongCall("OICP has no first tokens", hint="leave out --token-file")
-        return add_hub(station, name, versions_url, agreement, given)
+        return add_hub(station, name, versions_url, agreement, given, witness=witness)
     if first_token is None:
         raise WrongCall(
             f"{name} is connected by a token that it gave you", hint="give its file with --token-file"
         )
     check_partner_name(name)
     _check_given(name, versions_url, first_token)
+    actor = who_agrees(station, name, Agreement(), agreement, witness)
     reference = station.vault.keep(name, first_token)
     try:
         return station.store.partners.add(
@@ -53,7 +59,7 @@ def add_partner(
             versions_url=versions_url,
             client_token_ref=reference,
             agreement=agreement,
-            actor=station.actor,
+            actor=actor,
             profile=given,
         )
     except BaseException:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from pathlib import Path
 
 from rfid_station.chip.duox import Root, parse_roots
 from rfid_station.desk.keys import Ask, KeyCupboard, ask_nobody
+from rfid_station.desk.person import Claim, Person, claim_of, trusted
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Card, Role
 from rfid_station.domain.profile import Profile
@@ -38,8 +37,22 @@ class Station:
     settings: Settings
     store: Store
     vault: Vault
-    actor: Actor
+    person: Person
     cupboard: KeyCupboard
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts, in which role: proven, where people sign in.
+
+        :raises NotSignedIn: this is nobody that the station knows of
+        :raises MoveNotAllowed: the role is not theirs to take
+        """
+        return self.person.actor
+
+    @property
+    def ask(self) -> Ask:
+        """Asks whoever is at the keyboard for what is not shown."""
+        return self.person.ask
 
     def keys(self) -> KeySource:
         """The master keys; opened when they are first asked for.
@@ -84,18 +97,28 @@ class Station:
 
 
 @contextmanager
-def open_station(folder: Path, actor: Actor, ask: Ask = ask_nobody) -> Iterator[Station]:
+def open_station(
+    folder: Path, actor: Actor | Claim, ask: Ask = ask_nobody, *, to_look: bool = False
+) -> Iterator[Station]:
     """Open the station in a folder, and close its store and its keys in the end.
 
+    :param actor: who this is. Where people sign in, it is believed by the ticket of a shift or by a PIN only
+    :param to_look: nobody has to be signed in, unless something is changed or revealed after all
     :raises WrongCall: there is none, or its settings are wrong
     :raises StoreError: its store cannot be used
+    :raises NotSignedIn: the station has operators, and this is none of them that it knows of
+    :raises MoveNotAllowed: the role is not theirs to take
     """
     settings = load_settings(folder)
     vault = Vault(folder / "secrets")
     cupboard = KeyCupboard(folder, settings.keys, vault, ask)
     with open_store(store_url(settings, folder)) as store:
+        person = Person(store, vault, settings.desk, claim_of(actor), ask)
+        station = Station(folder, settings, store, vault, person, cupboard)
+        if not to_look:
+            _ = station.actor
         try:
-            yield Station(folder, settings, store, vault, actor, cupboard)
+            yield station
         finally:
             cupboard.close()
 
@@ -151,4 +174,4 @@ def all_profiles(folder: Path) -> list[Profile]:
 
 def actor_at_keyboard(name: str | None = None, role: Role = Role.CLERK) -> Actor:
     """Who works now: the name given, or the one the machine knows."""
-    return Actor(name or os.environ.get("RFID_STATION_OPERATOR") or getpass.getuser(), role)
+    return trusted(Claim(name, role))

@@ -13,3 +13,5 @@ class Actor:
 
     name: str
     role: Role
+    witness: str | None = None
+    """Who agreed, where it takes two people. The audit log names both."""

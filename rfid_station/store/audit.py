@@ -42,6 +42,14 @@ class Audit:
             rows = connection.execute(_EVENTS.where(event.c.seq > after).limit(limit))
             return [event_of(row) for row in rows]
 
+    def between(self, since: datetime, until: datetime, actor: str | None = None) -> list[Event]:
+        """What happened from a moment on and before another, oldest first; of one actor, if one is named."""
+        query = _EVENTS.where(event.c.at >= since, event.c.at < until)
+        if actor is not None:
+            query = query.where(event.c.actor == actor)
+        with self._database.read() as connection:
+            return [event_of(row) for row in connection.execute(query)]
+
     def newest(self, limit: int) -> list[Event]:
         """The last events, oldest first."""
         with self._database.read() as connection:

@@ -79,7 +79,12 @@ class Ledger:
         return self._head.stamp_floor
 
     def note(self, action: str, subject: str, **data: object) -> None:
-        """Add an event to the audit log. `data` holds no UID, no name and no secret."""
+        """Add an event to the audit log. `data` holds no UID, no name and no secret.
+
+        Who agreed to it, where it took two people, is told by the actor.
+        """
+        if self.actor.witness:
+            data["witness"] = self.actor.witness
         head = self._head
         head.event_count += 1
         row: dict[str, Any] = {

@@ -23,9 +23,11 @@ from rfid_station.store.engine import Clock, Database, utc_now
 from rfid_station.store.expiring import Dates
 from rfid_station.store.feed import Feed
 from rfid_station.store.ledger import Ledger
+from rfid_station.store.operators import Operators
 from rfid_station.store.partners import Partners
 from rfid_station.store.prints import Prints
 from rfid_station.store.replacing import Replacements
+from rfid_station.store.shifts import Shifts
 from rfid_station.store.sqlite import broken_references, copy_into, create_file, table_names
 from rfid_station.store.token_list import TokenList
 
@@ -59,6 +61,8 @@ class Store:
         self.token_list = TokenList(database)
         self.audit = Audit(database)
         self.prints = Prints(database)
+        self.operators = Operators(database)
+        self.shifts = Shifts(database)
 
     @property
     def path(self) -> Path:

@@ -48,6 +48,7 @@ def sqlite_engine(path: Path) -> Engine:
         url,
         connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None, "check_same_thread": False},
         max_overflow=-1,
+        hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)

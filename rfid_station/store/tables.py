@@ -547,6 +547,10 @@ class OperatorRow(_Row, table=True):
     """Salted and slow; never the PIN."""
     wrong_pins: int
     """In a row."""
+    next_try_at: datetime | None = Field(sa_type=Moment)
+    """No PIN is taken earlier than this."""
+    recovery_hash: str
+    """Salted and slow: of the code by which a lost PIN is replaced."""
     is_active: bool
     created_at: datetime = Field(sa_type=Moment)
 

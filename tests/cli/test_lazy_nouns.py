@@ -24,6 +24,7 @@ NOUNS = {
     "label",
     "packing",
     "shift",
+    "operator",
     "partner",
     "sync",
     "store",

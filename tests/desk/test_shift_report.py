@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pypdfium2
 import pytest
 from command_line import run
+from hypothesis import given
+from hypothesis import strategies as st
 from stations import CLERK, LINES, SUPPORT, issue_from
 
-from rfid_station.desk.shift import report_of, today, write_report
+from rfid_station.desk.shift import csv_of, report_of, report_of_shift, today, write_report
 from rfid_station.desk.station import Station, open_station
-from rfid_station.domain.card import CardState, Reason
+from rfid_station.domain.card import CardState, Reason, Role
+from rfid_station.domain.lot_line import LotLine, balance_of
+from rfid_station.domain.operator import Operator, Shift
 from rfid_station.errors import ExitCode, WrongCall
 
 
@@ -38,12 +44,12 @@ def test_the_report_counts_what_one_person_did(worked: Station, tmp_path: Path) 
     ((when, what),) = found.incidents
     assert when.startswith(f"{today()}")
     assert what.endswith("blocked: lost")
-    path = write_report(worked, found, tmp_path / "shift.pdf")
+    path = write_report(worked, found, tmp_path / "shift.pdf").pdf
     text = text_of(path)
     assert "cards made" in text
     assert "Blank cards were not counted." in text
     assert "add up" not in text
-    assert path.read_bytes() == write_report(worked, found, tmp_path / "again.pdf").read_bytes()
+    assert path.read_bytes() == write_report(worked, found, tmp_path / "again.pdf").pdf.read_bytes()
     assert dict(report_of(worked, today(), SUPPORT.name).work) == {"cards blocked": 1}
 
 
@@ -62,3 +68,112 @@ def test_the_command_writes_it(worked: Station, folder: Path) -> None:
     assert Path(document["pdf"]).read_bytes().startswith(b"%PDF")
     with open_station(folder, CLERK) as again:
         assert again.store.audit.check().is_sound
+
+
+LOT = LotLine(
+    lot="L1",
+    at_start=50,
+    received=100,
+    transferred_in=5,
+    transferred_out=20,
+    issued=3,
+    in_work=1,
+    spoiled=2,
+    destroyed=4,
+    samples=1,
+    missing=1,
+    at_end=123,
+    counted=123,
+)
+
+
+def shift_of_tess(began: datetime, ended: datetime | None) -> Shift:
+    return Shift(7, Operator(1, "Tess", Role.CLERK, True, 0, began), "desk-1", began, ended)
+
+
+def test_a_shift_is_what_its_operator_did_in_it(worked: Station) -> None:
+    now = datetime.now(UTC)
+    report = report_of_shift(worked, shift_of_tess(now - timedelta(hours=1), None), (LOT,))
+    assert dict(report.work) == {"cards made": 3, "cards activated": 3, "cards blocked": 1}
+    assert (report.balances, report.balance) == (
+        True,
+        ("All lots add up: what was there and came is what went and is there.",),
+    )
+    before = report_of_shift(
+        worked, shift_of_tess(now - timedelta(hours=2), now - timedelta(hours=1)), (LOT,)
+    )
+    assert before.work == ()
+    assert before.balance == ("0 cards were made, and 3 blanks issued: they should be as many.",)
+
+
+def test_the_log_is_asked_by_time_and_person(worked: Station) -> None:
+    events = worked.store.audit.events()
+    first, last = events[0].at, events[-1].at
+    between = worked.store.audit.between
+    assert between(first, last + timedelta(seconds=1)) == events
+    assert between(first, last) == [one for one in events if one.at < last]
+    assert {one.actor.name for one in between(first, last + timedelta(seconds=1), "Sam")} == {"Sam"}
+    assert between(last + timedelta(seconds=1), last + timedelta(days=1)) == []
+
+
+@pytest.mark.parametrize(
+    ("lot", "words"),
+    [
+        (replace(LOT, counted=121), "Lot L1: 123 expected, 121 counted: 2 missing."),
+        (replace(LOT, counted=124), "Lot L1: 123 expected, 124 counted: 1 too many."),
+        (replace(LOT, at_end=122, counted=122), "Lot L1: the ledger says 122, and what moved leaves 123."),
+    ],
+)
+def test_what_does_not_add_up_is_said(lot: LotLine, words: str) -> None:
+    assert balance_of((LOT, lot), None) == ((words,), False)
+
+
+def test_what_nobody_counted_is_said_and_no_fault() -> None:
+    said, adds_up = balance_of((replace(LOT, counted=None),), 3)
+    assert (said[-1], adds_up) == ("Not counted by hand: L1.", True)
+
+
+@given(st.lists(st.integers(0, 500), min_size=10, max_size=10))
+def test_any_ledger_that_was_kept_adds_up(moved: list[int]) -> None:
+    start, received, came, left, issued, work, spoiled, destroyed, samples, missing = moved
+    end = start + received + came - left - issued - work - spoiled - destroyed - samples - missing
+    lot = LotLine(
+        lot="L",
+        at_start=start,
+        received=received,
+        transferred_in=came,
+        transferred_out=left,
+        issued=issued,
+        in_work=work,
+        spoiled=spoiled,
+        destroyed=destroyed,
+        samples=samples,
+        missing=missing,
+        at_end=end,
+        counted=end,
+    )
+    assert lot.troubles == ()
+    assert replace(lot, issued=issued + 1).troubles
+    assert len(lot.figures) == 12
+
+
+def test_the_csv_is_the_same_report_and_runs_nothing(worked: Station) -> None:
+    report = report_of_shift(
+        worked, shift_of_tess(datetime.now(UTC) - timedelta(hours=1), None), (replace(LOT, lot="=1+1"),)
+    )
+    report = replace(report, operator='=HYPERLINK("x")', desk="@desk")
+    table = list(csv.reader(csv_of(report).splitlines()))
+    assert table[0] == ["part", "name", "value"]
+    assert ["lot =1+1", "at start", "50"] in table
+    assert ["shift", "operator", '\'=HYPERLINK("x")'] in table
+    assert ["balance", "adds up", report.balance[0]] in table
+    assert not [cell for row in table for cell in row if cell.startswith(("=", "+", "-", "@"))]
+
+
+def test_a_name_of_an_operator_leads_no_file_elsewhere(worked: Station, folder: Path) -> None:
+    report = replace(report_of(worked, today(), CLERK.name), operator="../../out/Tess")
+    written = write_report(worked, report)
+    assert written.pdf.parent == written.csv.parent == folder / "prints"
+    assert ".." not in written.pdf.name
+    with pytest.raises(WrongCall, match="is the name of the CSV"):
+        write_report(worked, report, folder / "report.csv")

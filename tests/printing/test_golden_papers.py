@@ -14,6 +14,7 @@ import pytest
 from PIL import Image, ImageFilter
 from printed_page import rendered
 
+from rfid_station.domain.lot_line import LotLine
 from rfid_station.printing.brand import Brand, load_brand
 from rfid_station.printing.calibration import render_calibration
 from rfid_station.printing.layout import load_layout
@@ -21,7 +22,7 @@ from rfid_station.printing.papers.label import Label, render_labels
 from rfid_station.printing.papers.letter import Letter, load_letter, render_letters
 from rfid_station.printing.papers.packing_list import PackedCard, PackingList, render_packing_list
 from rfid_station.printing.papers.receipt import Entry, ReceiptPage, render_receipt
-from rfid_station.printing.papers.shift_report import LotCount, ShiftReport, render_shift_report
+from rfid_station.printing.papers.shift_report import ShiftReport, render_shift_report
 
 GOLDEN = Path(__file__).parent / "golden" / "papers"
 DPI = 60
@@ -38,7 +39,10 @@ LETTER = Letter(
     claim_code="K7QM-2XR4-9P",
     language="de",
 )
-LOTS = (LotCount("NTAG213-7", 500, 0, 120, 2, 0, 1, 377), LotCount("DESFire-2", 100, 50, 20, 0, 0, 0, 129))
+LOTS = (
+    LotLine(lot="NTAG213-7", at_start=500, issued=120, spoiled=2, samples=1, at_end=377, counted=377),
+    LotLine(lot="DESFire-2", at_start=100, received=50, issued=20, at_end=130, counted=129),
+)
 
 
 def letter(brand: Brand, **change: object) -> bytes:

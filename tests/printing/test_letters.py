@@ -11,13 +11,14 @@ import pikepdf
 import pytest
 from printed_page import character_boxes, codes, rendered, text_of
 
+from rfid_station.domain.lot_line import LotLine
 from rfid_station.errors import PrintError, WrongCall
 from rfid_station.printing.brand import Brand
 from rfid_station.printing.layout import load_layout
 from rfid_station.printing.papers.label import Label, render_labels
 from rfid_station.printing.papers.letter import Letter, LetterTemplate, load_letter, render_letters
 from rfid_station.printing.papers.packing_list import PackedCard, PackingList, render_packing_list
-from rfid_station.printing.papers.shift_report import LotCount, ShiftReport, render_shift_report
+from rfid_station.printing.papers.shift_report import ShiftReport, render_shift_report
 from rfid_station.shipped import shipped
 
 Write = Callable[..., Path]
@@ -210,8 +211,8 @@ class TestLists:
         assert render_packing_list(self.PACKING) == pdf
 
     def test_a_shift_that_adds_up_and_one_that_does_not(self) -> None:
-        good = LotCount("L1", 500, 0, 120, 2, 0, 1, 377)
-        report = ShiftReport("Example", "Desk 1", "Tess", "08:00", "16:00", (("cards issued", 120),), (good,))
+        good = LotLine(lot="L1", at_start=500, issued=120, spoiled=2, samples=1, at_end=377, counted=377)
+        report = ShiftReport("Example", "Desk 1", "Tess", "08:00", "16:00", (("cards made", 120),), (good,))
         text = text_of(render_shift_report(report), 1)
         assert "All lots add up" in text
         assert "Supervisor" not in text
@@ -221,3 +222,13 @@ class TestLists:
         assert "Supervisor, date" in text
         over = replace(good, counted=378)
         assert "1 too many" in text_of(render_shift_report(replace(report, lots=(over,))), 1)
+
+    def test_many_lots_stand_under_each_other(self) -> None:
+        lots = tuple(
+            LotLine(lot=f"LOT-{n}-{'X' * 20}", at_start=n, at_end=n, counted=n) for n in range(1, 10)
+        )
+        report = ShiftReport("Example", "D", "Tess", "08:00", "16:00", (), lots)
+        pdf = render_shift_report(report)
+        text = "".join(text_of(pdf, page) for page in range(1, len(pikepdf.open(io.BytesIO(pdf)).pages) + 1))
+        assert [text.count(f"LOT-{n}-") for n in range(1, 10)] == [1] * 9
+        assert text.count("Blank cards") == 3

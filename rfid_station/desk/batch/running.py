@@ -11,12 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 from rfid_station.desk.batch.checking import Check, Row
 from rfid_station.desk.batch.findings import Finding
 from rfid_station.desk.batch.rows import ACTIONS, Checked, Entry, Kind
 from rfid_station.desk.issue import ALIAS_LENGTH
 from rfid_station.desk.station import Station
+from rfid_station.desk.two_people import agreed
+from rfid_station.domain.actor import Actor
+from rfid_station.domain.card import CardState
 from rfid_station.domain.contract_id import ContractId
 from rfid_station.domain.visual_number import draw_index
 from rfid_station.errors import Conflict, WrongCall
@@ -25,6 +29,9 @@ from rfid_station.store.bulk import Registered, Registrar
 
 Tell = Callable[[Finding], None]
 Watch = Callable[["Progress"], None]
+FEW = 10
+"""So many cards one person may stop by one file."""
+_STOPS = (CardState.BLOCKED, CardState.SUSPENDED, CardState.RETIRED)
 _ALIAS_SIGNS = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _TO_ALIAS = bytes(_ALIAS_SIGNS[byte % len(_ALIAS_SIGNS)] for byte in range(256))
 """32 signs divide 256, so each is as likely as the others."""
@@ -73,6 +80,7 @@ class _Run:
     check: Check
     tell: Tell
     watch: Watch
+    witness: str | None = None
     progress: Progress = field(default_factory=Progress)
 
     def note(self, findings: Sequence[Finding]) -> bool:
@@ -90,16 +98,19 @@ def run(
     partial: bool,
     tell: Tell = lambda _finding: None,
     watch: Watch = lambda _progress: None,
+    witness: str | None = None,
 ) -> Progress:
     """Carry a file out.
 
     :param partial: leave rows that are wrong and carry out the others; else all of it or nothing
     :param tell: told of everything that is found, as it is found
     :param watch: told how far the run is, after each portion
+    :param witness: who agrees, where stopping many cards at once takes two people
+    :raises MoveNotAllowed: it takes two people, and nobody else agrees; nothing was changed
     :raises WrongCall: the file cannot be carried out; nothing was changed
     :raises Conflict: the store holds something that contradicts it; nothing was changed
     """
-    running = _Run(station, check, tell, watch)
+    running = _Run(station, check, tell, watch, witness)
     running.progress.total = check.survey.rows
     running.note(check.survey.findings)
     if not check.survey.is_usable:
@@ -182,6 +193,7 @@ def _changes(running: _Run, *, partial: bool) -> None:
         if check.count.errors:
             raise _stopped(check)
         running.tell = lambda _finding: None
+    actor = _who_stops(running)
     for chunk in check.chunks():
         for row in check.compared(chunk, station):
             progress.rows += 1
@@ -190,17 +202,30 @@ def _changes(running: _Run, *, partial: bool) -> None:
             elif row.is_done:
                 progress.there += 1
             else:
-                _move(station, row.entry, row.held.card_id)
+                _move(station, row.entry, row.held.card_id, actor)
                 progress.done += 1
         running.watch(progress)
 
 
-def _move(station: Station, entry: Entry, card_id: int) -> None:
+def _who_stops(running: _Run) -> Actor:
+    """Who carries a file of changes out; with a second person, if it stops many cards."""
+    rows = running.check.chunks()
+    stops = sum(
+        one.entry is not None and ACTIONS[one.entry.action] in _STOPS for chunk in rows for one in chunk
+    )
+    if stops <= FEW:
+        return running.station.actor
+    return agreed(
+        running.station, running.witness, f"stop {stops} cards by {Path(running.check.table.name).name}"
+    )
+
+
+def _move(station: Station, entry: Entry, card_id: int, actor: Actor) -> None:
     station.store.cards.move(
         card_id,
         to=ACTIONS[entry.action],
         reason=entry.reason,
-        actor=station.actor,
+        actor=actor,
         token_of=station.token,
     )
 

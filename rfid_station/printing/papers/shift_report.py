@@ -1,37 +1,16 @@
-"""What a shift did, and whether its blank cards add up: on paper, with two lines to sign on."""
+"""What a shift did, and whether its blank cards add up: on paper, with lines to sign on."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rfid_station.domain.lot_line import LotLine, balance_of
 from rfid_station.printing.design import Anchor
 from rfid_station.printing.papers.house_style import Column
 from rfid_station.printing.papers.report import Report, Section, render_report
 
-
-@dataclass(frozen=True, slots=True)
-class LotCount:
-    """One lot of blank cards over a shift, in pieces."""
-
-    lot: str
-    at_start: int
-    received: int
-    issued: int
-    spoiled: int
-    destroyed: int
-    samples: int
-    counted: int
-    """By hand, at the end."""
-
-    @property
-    def expected(self) -> int:
-        """What should be there at the end."""
-        return self.at_start + self.received - self.issued - self.spoiled - self.destroyed - self.samples
-
-    @property
-    def variance(self) -> int:
-        """Counted less expected."""
-        return self.counted - self.expected
+_LOTS_ACROSS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,39 +24,25 @@ class ShiftReport:
     ended: str
     work: tuple[tuple[str, int], ...]
     """What was done and how often, as `("cards issued", 120)`."""
-    lots: tuple[LotCount, ...]
+    lots: tuple[LotLine, ...]
     incidents: tuple[tuple[str, str], ...] = ()
     """When, and what happened."""
+    cards_made: int | None = None
+    """To be compared with the blanks issued; None where other people's work is among these."""
 
+    @property
+    def balance(self) -> tuple[str, ...]:
+        """Whether the blanks add up, in words."""
+        return balance_of(self.lots, self.cards_made)[0]
 
-_NO_LOTS = "Blank cards were not counted."
-
-_LOT_COLUMNS = (
-    Column("Lot", 36),
-    *(Column(title, 17.5, Anchor.RIGHT) for title in ("Start", "Received", "Issued", "Spoiled", "Destr.")),
-    *(Column(title, 17.5, Anchor.RIGHT) for title in ("Samples", "Counted")),
-)
+    @property
+    def balances(self) -> bool:
+        """Whether everything that was counted adds up."""
+        return balance_of(self.lots, self.cards_made)[1]
 
 
 def render_shift_report(report: ShiftReport) -> bytes:
-    """The report as PDF; the same report gives the same bytes. A variance is said in words, per lot."""
-    lots = tuple(
-        (
-            lot.lot,
-            *(str(count) for count in (lot.at_start, lot.received, lot.issued, lot.spoiled)),
-            *(str(count) for count in (lot.destroyed, lot.samples, lot.counted)),
-        )
-        for lot in report.lots
-    )
-    off = [lot for lot in report.lots if lot.variance]
-    balance = [
-        f"Lot {lot.lot}: {lot.expected} expected, {lot.counted} counted: {_difference(lot.variance)}."
-        for lot in off
-    ] or [
-        _NO_LOTS
-        if not report.lots
-        else "All lots add up: start + received = issued + spoiled + destroyed + samples + counted."
-    ]
+    """The report as PDF; the same report gives the same bytes. What does not add up is said in words."""
     work = tuple((what, f"{count}") for what, count in report.work)
     return render_report(
         Report(
@@ -90,16 +55,29 @@ def render_shift_report(report: ShiftReport) -> bytes:
             ),
             sections=(
                 Section("Work", (Column("What", 120), Column("Count", 40, Anchor.RIGHT)), work, "None."),
-                Section("Blank cards", _LOT_COLUMNS, lots, "None."),
+                *_lot_sections(report.lots),
                 Section("Incidents", (Column("When", 45), Column("What", 120)), report.incidents, "None."),
             ),
-            notes=tuple(balance),
-            signatures=("Operator, date", "Supervisor, date") if off else ("Operator, date",),
+            notes=report.balance,
+            signatures=("Operator, date",) if report.balances else ("Operator, date", "Supervisor, date"),
             footer=f"{report.issuer}  ·  {report.desk}  ·  {report.operator}  ·  {report.began}",
             author=report.issuer,
         )
     )
 
 
-def _difference(variance: int) -> str:
-    return f"{-variance} missing" if variance < 0 else f"{variance} too many"
+def _lot_sections(lots: Sequence[LotLine]) -> Iterator[Section]:
+    """A sum stands below the other: lots side by side, as many as fit."""
+    if not lots:
+        yield Section("Blank cards", (), (), "None.")
+    for first in range(0, len(lots), _LOTS_ACROSS):
+        some = lots[first : first + _LOTS_ACROSS]
+        columns = (Column("Pieces", 45), *(Column("", 30, Anchor.RIGHT) for _ in some))
+        counts = zip(*(lot.figures for lot in some), strict=True)
+        rows = (("lot", *(lot.lot for lot in some)), *(_row(figures) for figures in counts))
+        yield Section("Blank cards", columns, rows)
+
+
+def _row(figures: Sequence[tuple[str, int | None]]) -> tuple[str, ...]:
+    """One count of each lot, under its name."""
+    return figures[0][0], *("-" if value is None else f"{value}" for _, value in figures)

@@ -183,6 +183,8 @@ def _people() -> None:
         sa.Column("role", sa.String(), nullable=False),
         sa.Column("pin_hash", sa.String(), nullable=False),
         sa.Column("wrong_pins", sa.Integer(), nullable=False),
+        sa.Column("next_try_at", sa.String(27), nullable=True),
+        sa.Column("recovery_hash", sa.String(), nullable=False),
         sa.Column("is_active", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.String(27), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_operator"),
