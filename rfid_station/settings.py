@@ -91,6 +91,8 @@ class DeskSettings(_Table):
     """`[desk]`."""
 
     reader: str = "pcsc:"
+    place: str = Field(default="desk-1", min_length=1, max_length=100)
+    """Which desk this is: its blanks and its shifts are told apart by it."""
     profile: str = "plain"
     issuer: str = Field(default="Example Mobility", min_length=1, max_length=64)
     link: Annotated[str, AfterValidator(_link_with_alias)] = "https://cards.example.com/c/{alias}"
@@ -101,8 +103,6 @@ class DeskSettings(_Table):
     """Whether a card that leaves inactive gets a code for its letter when it is made."""
     replace_when: ReplaceWhen = ReplaceWhen.NOW
     """When a card stops that is replaced."""
-    place: str = Field(default="desk-1", min_length=1, max_length=64)
-    """Which desk this is: shifts and stock are told apart by it."""
     pin: SecretReference = PROMPT
     """Who says the PIN of `--operator`; meant for the environment of a script."""
 

@@ -193,8 +193,14 @@ def _signer(uid: CardUid, signature: bytes) -> MakerKey | None:
     return next((key for key in candidates if is_signed(key.curve, key.point, uid.raw, signature)), None)
 
 
+def must_be_signed(chip: str) -> bool:
+    """Whether every genuine chip of this name has a signature that `read_originality` can ask for."""
+    keys = [key for key in maker_keys() if key.is_for(chip)]
+    return bool(keys) and all(key.every for key in keys) and not _plain(chip).startswith("classic")
+
+
 def _why_unsigned(chip: str) -> str:
-    if all(key.every for key in maker_keys() if key.is_for(chip)):
+    if must_be_signed(chip):
         return f"a genuine {chip} has its maker's signature, and this one has none"
     return f"it has no maker's signature; only newer chips of the kind {chip} have one"
 

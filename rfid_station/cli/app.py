@@ -21,6 +21,7 @@ _NOUNS = {
     "reader": "reader.app",
     "card": "card.app",
     "batch": "batch.app",
+    "stock": "stock.app",
     "driver": "driver.app",
     "key": "key.app",
     "sheet": "sheet.app",

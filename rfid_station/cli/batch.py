@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rfid_station.cli.completion import group_names
+from rfid_station.cli.completion import group_names, lot_names
 from rfid_station.cli.context import the_station
 from rfid_station.cli.output import counted, show_document, show_pairs, talk
 from rfid_station.desk.batch.uid_lists import UidForm
@@ -46,6 +46,12 @@ Witness = Annotated[
     str | None,
     typer.Option("--witness", metavar="NAME", help="Who agrees, where stopping many cards takes two people."),
 ]
+Lot = Annotated[
+    str | None,
+    typer.Option(
+        "--lot", help="The lot of blanks that the maker made the cards of.", autocompletion=lot_names
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 ResultFile = Annotated[
     Path | None, typer.Option("--result", metavar="FILE.csv", help="Write every row's outcome.")
@@ -63,6 +69,7 @@ class _Asked:
     profile: str = "plain"
     group: str | None = None
     witness: str | None = None
+    lot: str | None = None
 
 
 @app.command()
@@ -89,6 +96,7 @@ def run(
     chip: Chip = "unknown",
     profile: Profile = "plain",
     group: Group = None,
+    lot: Lot = None,
     partial: Annotated[
         bool, typer.Option("--partial", help="Leave wrong rows out. [default: all rows or none]")
     ] = False,
@@ -97,7 +105,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Register the cards of a maker's list, or make a file's changes. The same file again changes nothing."""
-    _run(ctx, _Asked(file, order, uids, chip, profile, group, witness), partial, result, as_json)
+    _run(ctx, _Asked(file, order, uids, chip, profile, group, witness, lot), partial, result, as_json)
 
 
 @app.command()
@@ -109,12 +117,13 @@ def resume(
     chip: Chip = "unknown",
     profile: Profile = "plain",
     group: Group = None,
+    lot: Lot = None,
     result: ResultFile = None,
     witness: Witness = None,
     as_json: AsJson = False,
 ) -> None:
     """Go on with a file whose run with --partial was interrupted: rows that are done are left alone."""
-    _run(ctx, _Asked(file, order, uids, chip, profile, group, witness), True, result, as_json)
+    _run(ctx, _Asked(file, order, uids, chip, profile, group, witness, lot), True, result, as_json)
 
 
 @app.command()
@@ -192,12 +201,14 @@ def _run(ctx: typer.Context, asked: _Asked, partial: bool, result: Path | None, 
 
 @contextmanager
 def _checking(ctx: typer.Context, asked: _Asked, *, to_look: bool = False) -> Iterator[tuple[Station, Check]]:
-    from rfid_station.desk.batch.checking import Check, Wish, wish_of
+    from rfid_station.desk.batch.checking import UNKNOWN_CHIP, Check, Wish, wish_of
     from rfid_station.desk.batch.reading import open_table
 
     key = wish_of(asked.file, asked.order)
-    wish = Wish(key, asked.uids, asked.chip, asked.profile, asked.group)
     with the_station(ctx, to_look=to_look) as station, open_table(asked.file) as table:
+        lot = station.store.stock.lot(asked.lot) if asked.lot is not None else None
+        chip = lot.chip if lot and asked.chip == UNKNOWN_CHIP else asked.chip
+        wish = Wish(key, asked.uids, chip, asked.profile, asked.group, lot.id if lot else None)
         yield station, Check(table, wish, station.number_pattern)
 
 

@@ -24,7 +24,7 @@ from rfid_station.cli.card_options import (
     Yes,
 )
 from rfid_station.cli.card_view import card_row, reveal, short_card_row
-from rfid_station.cli.completion import card_numbers, group_names
+from rfid_station.cli.completion import card_numbers, group_names, lot_names
 from rfid_station.cli.context import folder_of, the_station
 from rfid_station.cli.output import confirm, show_document, show_pairs, show_rows, shown, talk
 from rfid_station.domain.card import Card, CardState, Reason
@@ -70,6 +70,14 @@ def issue(
             autocompletion=group_names,
         ),
     ] = None,
+    lot: Annotated[
+        str | None,
+        typer.Option(
+            "--lot",
+            help="Take the blanks from this lot. [default: the oldest that fits]",
+            autocompletion=lot_names,
+        ),
+    ] = None,
     replacements: Annotated[
         bool, typer.Option("--replacements", help="Make the cards that `card replace` asked for.")
     ] = False,
@@ -92,7 +100,7 @@ def issue(
             tapping.show_plan(station, tapping.Place(reader, trace), profile, as_json=as_json)
         else:
             lines = _replacement_lines(station, file) if replacements else None
-            wish = issuing.Wish(file, reader, profile, count, as_json, yes, trace, group, lines)
+            wish = issuing.Wish(file, reader, profile, count, as_json, yes, trace, group, lines, lot=lot)
             issuing.issue(station, wish)
 
 

@@ -29,6 +29,12 @@ def card_numbers(ctx: typer.Context, incomplete: str) -> list[str]:
     return [number for number in found if number.startswith(wanted)]
 
 
+def lot_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Lots of blanks that begin with what was typed."""
+    found = _found(ctx, lambda store: [standing.lot.name for standing in store.stock.standings()])
+    return [name for name in found if name.startswith(incomplete)]
+
+
 def partner_names(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of partners that begin with what was typed."""
     found = _found(ctx, lambda store: [partner.name for partner in store.partners.all()])

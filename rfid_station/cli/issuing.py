@@ -48,6 +48,8 @@ class Wish:
     """What to make, where no file says it."""
     is_over: Callable[[], bool] = lambda: False
     """Whether no card can come any more, where somebody else knows that."""
+    lot: str | None = None
+    """The lot that blanks are taken from."""
 
 
 def issue(station: Station, wish: Wish) -> Tally:
@@ -55,6 +57,7 @@ def issue(station: Station, wish: Wish) -> Tally:
     lines = read_fleet_file(wish.file) if wish.file else wish.lines
     profile = station.profile(wish.profile)
     group = check_group(wish.group) if wish.group is not None else None
+    lot = station.store.stock.usable_lot(wish.lot).id if wish.lot is not None else None
     _agree(profile, wish.yes)
     if profile.needs_keys:
         station.keys()
@@ -75,7 +78,7 @@ def issue(station: Station, wish: Wish) -> Tally:
             elif code:
                 codes.append(f"{card.visual_number}  {code}")
 
-        making = Run(station, profile, lines, wish.count, view, after_card, group)
+        making = Run(station, profile, lines, wish.count, view, after_card, group, lot)
         tally = issue_cards(making, reader, lambda: stop() or wish.is_over())
         interrupted = stop()
         pending = [report for report in delivery.settle(SETTLE_S) if not report.is_at_rest]

@@ -77,7 +77,8 @@ def verify(station: Station, link: CardLink, *, as_stranger: bool = False) -> Ve
 def recycle(station: Station, link: CardLink, *, dry_run: bool = False) -> tuple[Card, Plan]:
     """Bring the chip of a spoiled or retired card back to blank, and read it back.
 
-    A spoiled card's chip may become another card then. One that charged may not: partners know its UID.
+    A spoiled card's chip may become another card then, and lies on hand again. One that charged may not:
+    partners know its UID, and it is kept with the samples.
 
     :raises StationError: it is no card of ours
     :raises MoveNotAllowed: it is not given up
@@ -97,7 +98,7 @@ def recycle(station: Station, link: CardLink, *, dry_run: bool = False) -> tuple
     if not dry_run:
         run(link, plan.write(keys))
         run(link, plan.verify(keys))
-        station.store.cards.note_recycled(card.id, station.actor)
+        station.store.cards.note_recycled(card.id, station.actor, station.settings.desk.place)
     return card, plan
 
 

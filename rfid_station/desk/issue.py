@@ -24,6 +24,7 @@ from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.domain.contract_id import ContractId, own_contract_id
 from rfid_station.domain.order import OrderLine
 from rfid_station.domain.profile import Profile
+from rfid_station.domain.stock import Supply
 from rfid_station.domain.token import Party
 from rfid_station.domain.visual_number import NumberPattern, draw_index
 from rfid_station.encode.encoder import examine_card, plan_card
@@ -71,16 +72,18 @@ def issue_card(
     *,
     may_begin: bool = True,
     group: str | None = None,
+    lot: int | None = None,
 ) -> Issued:
     """Make the card on the reader into a charging card.
 
     With `may_begin` false only a card that was begun before is finished.
 
     :param group: the card's, where its order line names none; by default its fleet's
+    :param lot: the one that its blank is taken from; by default the oldest that fits
     :raises CardRefused: it cannot become one; nothing was written and no number used
     :raises CardDefective: the chip failed under the write; the card is spoiled, with its number
     :raises CardLost: it left; tapped again, it goes on
-    :raises Conflict: it is a card of ours already, or the order line has its card
+    :raises Conflict: it is a card of ours already, or the order line has its card, or no blank is on hand
     :raises ReadBackDiffers: it does not keep what was written, and is spoiled
     :raises KeyUnavailable: the profile takes a key that is not there, or does not open
     """
@@ -97,7 +100,7 @@ def issue_card(
         identity = run(link, examine_card(identity, target, station.keys_for(target)))
 
     tell(Stage.RESERVE, identity.name)
-    card = unfinished or _reserve(station, identity, profile, line, group)
+    card = unfinished or _reserve(station, identity, profile, line, group, lot)
 
     tell(Stage.PLAN, card.visual_number)
     target = replace(target, link=station.link(card.alias))
@@ -170,9 +173,14 @@ def _check_fresh(identity: Identity, profile: Profile) -> None:
 
 
 def _reserve(
-    station: Station, identity: Identity, profile: Profile, line: OrderLine | None, group: str | None
+    station: Station,
+    identity: Identity,
+    profile: Profile,
+    line: OrderLine | None,
+    group: str | None,
+    lot: int | None,
 ) -> Card:
-    """Take contract ID, visual number and alias, and journal the intent, before the card is touched."""
+    """Take a blank and its numbers, and journal the intent, before the card is touched."""
     numbers = _Numbers(
         station.settings.ocpi.party, station.number_pattern, station.settings.desk.visual_order
     )
@@ -189,6 +197,7 @@ def _reserve(
         group=(line.group if line else None) or group,
         replaces=line.replaces if line else None,
         valid_until=line.valid_until if line else None,
+        supply=Supply(station.settings.desk.place, lot),
     )
 
 

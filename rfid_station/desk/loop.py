@@ -87,6 +87,8 @@ class Run:
     """Told of each new card, at once."""
     group: str | None = None
     """The group of cards whose order line names none; by default their fleet's."""
+    lot: int | None = None
+    """The lot that blanks are taken from; by default the oldest that fits each."""
 
 
 def issue_cards(run: Run, reader: Reader, stop: Callable[[], bool]) -> Tally:
@@ -129,7 +131,14 @@ def _make_one(run: Run, link: CardLink, tally: Tally) -> bool:
     try:
         may_begin = line is not None or run.lines is None
         issued = issue_card(
-            run.station, link, run.profile, line, run.view.stage, may_begin=may_begin, group=run.group
+            run.station,
+            link,
+            run.profile,
+            line,
+            run.view.stage,
+            may_begin=may_begin,
+            group=run.group,
+            lot=run.lot,
         )
     except CARD_FAILURES as error:
         tally.failures.append(error)

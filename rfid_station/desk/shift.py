@@ -16,6 +16,7 @@ from rfid_station.desk.files import write_whole
 from rfid_station.desk.station import Station
 from rfid_station.domain.lot_line import LotLine
 from rfid_station.domain.operator import Shift
+from rfid_station.domain.stock import Counted, Movement
 from rfid_station.errors import WrongCall
 from rfid_station.printing.papers.shift_report import ShiftReport, render_shift_report
 from rfid_station.store.chain import Event
@@ -52,9 +53,13 @@ class _Span:
     until: datetime
 
 
-def lots_of(_station: Station, _since: datetime, _until: datetime) -> tuple[LotLine, ...]:
-    """What came of each lot of blanks at this desk's place. None are told yet."""
-    return ()
+def lots_of(station: Station, place: str, since: datetime, until: datetime) -> tuple[LotLine, ...]:
+    """What came of each lot of blanks at a place, from a moment to before another."""
+    counts = {count.lot: count for count in station.store.stock.counts(place, since, until)}
+    return tuple(
+        _lot_line(movement, counts.get(movement.lot))
+        for movement in station.store.stock.movements(place, since, until)
+    )
 
 
 def report_of(station: Station, day: date, operator: str) -> ShiftReport:
@@ -67,20 +72,17 @@ def report_of(station: Station, day: date, operator: str) -> ShiftReport:
     events = station.store.audit.between(span.since, span.until, operator)
     if not events:
         raise WrongCall(f"{operator} did nothing on {day}", hint="rfid-station store log")
-    lots = lots_of(station, span.since, span.until)
+    lots = lots_of(station, station.settings.desk.place, span.since, span.until)
     return _report(station, operator, _Span(events[0].at, events[-1].at), events, lots)
 
 
-def report_of_shift(station: Station, shift: Shift, lots: tuple[LotLine, ...] | None = None) -> ShiftReport:
-    """What the operator of a shift did in it, until now if it goes on.
-
-    :param lots: the blanks of the shift's place; by default as the stock ledger tells them
-    """
+def report_of_shift(station: Station, shift: Shift) -> ShiftReport:
+    """What the operator of a shift did in it, until now if it goes on, and the blanks of its place."""
     span = _Span(shift.began_at, shift.ended_at or station.store.database.clock())
     events = station.store.audit.between(span.since, span.until, shift.operator.name)
-    blanks = lots_of(station, span.since, span.until) if lots is None else lots
+    lots = lots_of(station, shift.place, span.since, span.until)
     made = sum(event.action == _MADE for event in events)
-    return _report(station, shift.operator.name, span, events, blanks, desk=shift.place, cards_made=made)
+    return _report(station, shift.operator.name, span, events, lots, desk=shift.place, cards_made=made)
 
 
 def write_report(station: Station, report: ShiftReport, out: Path | None = None) -> Written:
@@ -135,6 +137,25 @@ def _report(
         lots=lots,
         incidents=tuple(_incident(event) for event in events if event.action in _INCIDENTS),
         cards_made=cards_made,
+    )
+
+
+def _lot_line(movement: Movement, count: Counted | None) -> LotLine:
+    return LotLine(
+        lot=movement.lot,
+        at_start=movement.at_start,
+        received=movement.received,
+        transferred_in=movement.transferred_in,
+        transferred_out=movement.transferred_out,
+        issued=movement.issued,
+        in_work=movement.in_work,
+        spoiled=movement.spoiled,
+        destroyed=movement.destroyed,
+        samples=movement.samples,
+        missing=movement.missing,
+        at_end=movement.at_end,
+        counted=count.counted if count else None,
+        at_count=count.expected if count else None,
     )
 
 

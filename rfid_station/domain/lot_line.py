@@ -28,6 +28,8 @@ class LotLine:
     """By the ledger."""
     counted: int | None = None
     """By hand, the last time; None if nobody did."""
+    at_count: int | None = None
+    """By the ledger when that was counted; by default `at_end`."""
 
     @property
     def expected(self) -> int:
@@ -62,10 +64,11 @@ class LotLine:
     def _troubles(self) -> Iterator[str]:
         if self.expected != self.at_end:
             yield f"Lot {self.lot}: the ledger says {self.at_end}, and what moved leaves {self.expected}."
-        if self.counted is not None and self.counted != self.at_end:
-            off = self.counted - self.at_end
+        at_count = self.at_end if self.at_count is None else self.at_count
+        if self.counted is not None and self.counted != at_count:
+            off = self.counted - at_count
             words = f"{-off} missing" if off < 0 else f"{off} too many"
-            yield f"Lot {self.lot}: {self.at_end} expected, {self.counted} counted: {words}."
+            yield f"Lot {self.lot}: {at_count} expected, {self.counted} counted: {words}."
 
 
 def balance_of(lots: Iterable[LotLine], cards_made: int | None) -> tuple[tuple[str, ...], bool]:

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from rfid_station.domain.card import CardState
+from rfid_station.errors import WrongCall
 
 
 class Account(StrEnum):
@@ -28,6 +29,55 @@ class Account(StrEnum):
     """Kept, or used up by tests."""
     MISSING = "missing"
     """Neither found nor explained when they were counted."""
+
+
+CARD_ACCOUNTS = (Account.IN_WORK, Account.ISSUED, Account.SPOILED)
+"""Where a blank stands because of the state of the card that was made of it."""
+
+
+class What(StrEnum):
+    """What is destroyed on purpose."""
+
+    BLANKS = "blanks"
+    SPOILED = "spoiled"
+    SAMPLES = "samples"
+
+    @property
+    def account(self) -> Account:
+        """Where it stands before."""
+        return Account.ON_HAND if self is What.BLANKS else Account(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One end of an entry."""
+
+    account: Account
+    place: str = ""
+    """Where the blanks lie, or are worked on. Only those on hand are kept apart by it."""
+
+    @property
+    def kept_by(self) -> str:
+        """The place under which the balance is kept."""
+        return self.place if self.account is Account.ON_HAND else ""
+
+    def __str__(self) -> str:
+        words = self.account.replace("_", " ")
+        return f"{words} at {self.place}" if self.kept_by else words
+
+
+def on_hand(place: str) -> Spot:
+    """Blanks that lie at a place, and that cards may be made of."""
+    return Spot(Account.ON_HAND, place)
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """Where a new card takes its blank."""
+
+    place: str = ""
+    lot: int | None = None
+    """None: the lot that its UID is known to be of, or the oldest one that fits."""
 
 
 class LotState(StrEnum):
@@ -56,3 +106,146 @@ def account_of(state: CardState) -> Account:
     if state.is_unfinished:
         return Account.IN_WORK
     return Account.SPOILED if state is CardState.SPOILED else Account.ISSUED
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Blanks that came in, as they are booked."""
+
+    name: str
+    supplier: str
+    chip: str
+    quantity: int
+    place: str
+    uids: tuple[str, ...] = ()
+    """Upper-case hexadecimal, by the maker's list; none: there is no list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A lot, and where its blanks stand."""
+
+    lot: Lot
+    balances: dict[Spot, int]
+    """Without zeros."""
+
+    def on(self, account: Account) -> int:
+        """How many stand on an account, at all places together."""
+        return sum(count for spot, count in self.balances.items() if spot.account is account)
+
+    @property
+    def received(self) -> int:
+        """How many there are, wherever they stand."""
+        return sum(self.balances.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Blanks that went from one account to another."""
+
+    at: datetime
+    quantity: int
+    source: Spot | None
+    """None: from outside."""
+    target: Spot
+    actor: str
+    witness: str | None = None
+    reason: str | None = None
+    card: int | None = None
+    """The card that made them go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What came of looking at some blanks of a lot."""
+
+    wanted: int
+    taken: int
+    bad: tuple[str, ...] = ()
+    """What is wrong with each bad one, in words without its UID."""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether enough were looked at, and nothing was found."""
+        return not self.bad and self.taken >= self.wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Blanks of a lot that somebody counted at a place without being told what to expect."""
+
+    lot: str
+    place: str
+    at: datetime
+    expected: int
+    counted: int
+    actor: str
+    witness: str | None = None
+
+    @property
+    def variance(self) -> int:
+        """Counted less expected."""
+        return self.counted - self.expected
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """What became of a lot's blanks at a place in a time. Each number is net, so some may be negative.
+
+    at_start + received + transferred_in
+        = transferred_out + in_work + issued + spoiled + destroyed + samples + missing + at_end
+    """
+
+    lot: str
+    chip: str
+    at_start: int
+    """On hand."""
+    received: int = 0
+    transferred_in: int = 0
+    transferred_out: int = 0
+    in_work: int = 0
+    """Taken for cards that are not finished."""
+    issued: int = 0
+    spoiled: int = 0
+    """Less those brought back to blank."""
+    destroyed: int = 0
+    """Of those on hand."""
+    samples: int = 0
+    missing: int = 0
+    at_end: int = 0
+    """On hand."""
+
+
+_SAMPLES_BY_QUANTITY = ((25, 2), (150, 3), (1_200, 5), (35_000, 8))
+_LARGEST_SAMPLE = 13
+
+
+def sample_size(quantity: int) -> int:
+    """How many blanks of a lot are looked at (ISO 2859-1, table 1, special inspection level S-2)."""
+    size = next((size for most, size in _SAMPLES_BY_QUANTITY if quantity <= most), _LARGEST_SAMPLE)
+    return min(size, quantity)
+
+
+MOST_BLANKS = 100_000_000
+LONGEST_NAME = 100
+
+
+def check_quantity(quantity: int) -> int:
+    """Let a number of blanks pass.
+
+    :raises WrongCall: it is none, or more than anybody has
+    """
+    if not 0 < quantity <= MOST_BLANKS:
+        raise WrongCall(f"{quantity} is no number of blanks", hint=f"give one from 1 to {MOST_BLANKS}")
+    return quantity
+
+
+def check_name(what: str, name: str) -> str:
+    """Let the name of a lot, a place or a supplier pass, without blanks around it.
+
+    :raises WrongCall: it cannot be one
+    """
+    bare = name.strip()
+    if not bare or len(bare) > LONGEST_NAME or not bare.isprintable() or (what == "lot" and "=" in bare):
+        raise WrongCall(f"{name!r} cannot name a {what}", hint=f"1 to {LONGEST_NAME} characters, no =")
+    return bare

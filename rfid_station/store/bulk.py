@@ -20,6 +20,7 @@ from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Card, CardState, Driver, check_move
 from rfid_station.domain.card_group import group_for
 from rfid_station.domain.contract_id import ContractId
+from rfid_station.domain.stock import Account, Spot, Supply, on_hand
 from rfid_station.domain.token import TokenType
 from rfid_station.domain.uid import CardUid
 from rfid_station.domain.visual_number import bare
@@ -28,6 +29,8 @@ from rfid_station.store.card_rows import subject_of
 from rfid_station.store.engine import Database
 from rfid_station.store.ledger import Ledger, booking
 from rfid_station.store.search import search_text
+from rfid_station.store.stock_ledger import Why, post
+from rfid_station.store.stock_supply import MakersBlanks, makers_blanks
 from rfid_station.store.tables import IS_LIVING, card, driver, moment_text, token
 from rfid_station.store.telling import TokenOf, tell
 from rfid_station.store.whole_rows import insert_whole
@@ -176,24 +179,34 @@ class Bulk:
 
     @contextmanager
     def registering(
-        self, *, numbers: Numbers, token_of: TokenOf, activate: bool, actor: Actor
+        self,
+        *,
+        numbers: Numbers,
+        token_of: TokenOf,
+        activate: bool,
+        actor: Actor,
+        supply: Supply | None = None,
     ) -> Iterator[Registrar]:
         """Register cards in one transaction: all that are added inside, or none if anything is raised.
 
+        :param supply: where their blanks are taken, if they are of a lot
         :raises DiskFull: there was no room; nothing was changed
         :raises StoreError: the store cannot be used; nothing was changed
         """
         with booking(self._database, actor) as ledger:
-            yield Registrar(ledger, numbers, token_of, activate=activate)
+            yield Registrar(ledger, numbers, token_of, supply or Supply(), activate=activate)
 
 
 class Registrar:
     """Registers cards within one transaction."""
 
-    def __init__(self, ledger: Ledger, numbers: Numbers, token_of: TokenOf, *, activate: bool) -> None:
+    def __init__(
+        self, ledger: Ledger, numbers: Numbers, token_of: TokenOf, supply: Supply, *, activate: bool
+    ) -> None:
         self._ledger = ledger
         self._numbers = numbers
         self._token_of = token_of
+        self._supply = supply
         self._state = CardState.ACTIVE if activate else CardState.ISSUED
         self._last_stamp: tuple[datetime | None, str] = (None, "")
 
@@ -203,12 +216,16 @@ class Registrar:
         A card that was registered before is left as it is; one that cannot be registered is refused, and the
         others are not. UIDs, keys and visual numbers are each given once.
 
-        :raises Conflict: no free number is left
+        :raises Conflict: no free number is left, or the lot is held or has too few blanks
         :raises WrongCall: a group's name cannot be one
         """
         known = _known(self._ledger.connection, new)
+        blanks = makers_blanks(self._ledger.connection, [one.uid.hex for one in new], self._supply)
         there = [known.made_for(one) for one in new]
-        refusals = [None if held else known.refusal(one) for one, held in zip(new, there, strict=True)]
+        refusals = [
+            None if held else known.refusal(one) or _no_blank(blanks, one)
+            for one, held in zip(new, there, strict=True)
+        ]
         wanted = [
             one
             for one, held, refusal in zip(new, there, refusals, strict=True)
@@ -229,6 +246,7 @@ class Registrar:
             return []
         numbered = _draw(self._ledger, new, self._numbers)
         cards = self._cards(new, numbered)
+        self._take(len(cards))
         self._tell(cards, spoiled_uids)
         action = f"card.{self._state}"
         for made in cards:
@@ -244,6 +262,12 @@ class Registrar:
         self._ledger.write_events()
         return cards
 
+    def _take(self, count: int) -> None:
+        """Take the cards' blanks from their lot, if they are of one."""
+        if self._supply.lot is not None:
+            source, target = on_hand(self._supply.place), Spot(Account.ISSUED, self._supply.place)
+            post(self._ledger, self._supply.lot, count, source, target, Why(reason="a maker's list"))
+
     def _cards(self, new: Sequence[NewCard], numbered: Sequence[_Numbered]) -> list[Card]:
         ledger = self._ledger
         first_card, first_driver = self._next_id(card), self._next_id(driver)
@@ -256,7 +280,7 @@ class Registrar:
             if one.driver:
                 driver_id = first_driver + len(drivers)
                 drivers.append(_driver_values(driver_id, one.driver))
-            made = _card(first_card + offset, one, numbers, self._state, ledger)
+            made = _card(first_card + offset, one, numbers, self._state, ledger, self._supply.lot)
             cards.append(made)
             rows.append(_card_values(made, numbers, driver_id, at))
         insert_whole(ledger.connection, driver, _DRIVER_COLUMNS, drivers)
@@ -342,6 +366,7 @@ _CARD_COLUMNS = (
     "created_at",
     "changed_at",
     "card_group",
+    "lot_id",
 )
 _TOKEN_COLUMNS = (
     "card_id",
@@ -385,10 +410,13 @@ def _card_values(made: Card, numbers: _Numbered, driver_id: int | None, at: str)
         at,
         at,
         made.group,
+        made.lot,
     )
 
 
-def _card(card_id: int, new: NewCard, numbers: _Numbered, state: CardState, ledger: Ledger) -> Card:
+def _card(
+    card_id: int, new: NewCard, numbers: _Numbered, state: CardState, ledger: Ledger, lot: int | None
+) -> Card:
     return Card(
         id=card_id,
         uid=new.uid,
@@ -403,7 +431,12 @@ def _card(card_id: int, new: NewCard, numbers: _Numbered, state: CardState, ledg
         driver=new.driver,
         changed_at=ledger.at,
         group=group_for(new.driver.fleet if new.driver else "", new.group),
+        lot=lot,
     )
+
+
+def _no_blank(blanks: MakersBlanks | None, new: NewCard) -> str | None:
+    return blanks.refusal(new.uid, new.chip) if blanks else None
 
 
 def _check_moves(made: Card, to: CardState, actor: Actor) -> None:

@@ -13,6 +13,7 @@ from rfid_station.domain.card import Card, CardState, Driver, Reason, check_move
 from rfid_station.domain.card_group import check_group, group_for
 from rfid_station.domain.contract_id import ContractId
 from rfid_station.domain.key import KeyRef
+from rfid_station.domain.stock import Account, Spot, Supply
 from rfid_station.domain.uid import CardUid
 from rfid_station.domain.visual_number import bare
 from rfid_station.errors import Conflict, MoveNotAllowed
@@ -39,6 +40,8 @@ from rfid_station.store.replacing import (
     settle_request,
 )
 from rfid_station.store.search import MOST_HITS, Hit, find_hits, search_text
+from rfid_station.store.stock_ledger import Why, post, put_back
+from rfid_station.store.stock_supply import Picked, pick
 from rfid_station.store.tables import card, driver
 from rfid_station.store.telling import TokenOf, tell
 
@@ -73,6 +76,7 @@ class Cards:
         group: str | None = None,
         replaces: int | None = None,
         valid_until: date | None = None,
+        supply: Supply | None = None,
     ) -> Card:
         """Take a contract, a visual number and an alias for a card that nobody has touched yet.
 
@@ -81,12 +85,15 @@ class Cards:
 
         :param group: by default the one of the driver's fleet
         :param replaces: the card whose contract, driver and group it takes over
+        :param supply: where its blank is taken, where stock is kept
         :raises Conflict: the UID or the order line belongs to another card, or no number is free, or nobody
-            asked for a card in place of that one, or it has one
+            asked for a card in place of that one, or it has one, or there is no blank for it
         """
         with booking(self._database, actor) as ledger:
             _refuse_second(ledger.connection, uid, order_line)
             old = None if replaces is None else check_replaceable(ledger.connection, replaces)
+            supply = supply or Supply()
+            blank = pick(ledger.connection, uid, chip, supply)
             contract_id, visual_number, alias = _draw_numbers(ledger, contract_of, draw_visual, draw_alias)
             reserved = Card(
                 id=0,
@@ -103,12 +110,15 @@ class Cards:
                 changed_at=ledger.at,
                 group=group_for(driver.fleet if driver else "", group),
                 valid_until=valid_until,
+                lot=blank.lot if blank else None,
             )
             note = {"uid": uid.masked, "chip": chip, "profile": profile, "order_line": order_line}
             if old:
                 reserved = in_place_of(reserved, old)
                 note["replaces"] = old.visual_number
             reserved = replace(reserved, id=_insert(ledger, reserved))
+            if blank:
+                _take(ledger, blank, reserved, supply.place)
             note_state(ledger, reserved, note)
             return reserved
 
@@ -142,11 +152,13 @@ class Cards:
             rows = connection.execute(query.where(card.c.key_id.is_not(None))).all()
         return {KeyRef(key_id, version): count for key_id, version, count in rows}
 
-    def note_recycled(self, card_id: int, actor: Actor) -> None:
-        """Witness that the chip of a spoiled or retired card was brought back to blank."""
+    def note_recycled(self, card_id: int, actor: Actor, place: str = "") -> None:
+        """Witness that a given-up card's chip was brought back to blank, and where it lies now."""
         with booking(self._database, actor) as ledger:
             found = card_of(card_row(ledger.connection, card_id))
-            ledger.note("card.recycled", subject_of(found.id), visual_number=found.visual_number)
+            lies = put_back(ledger, found, place)
+            note = {"blank": f"{lies}"} if lies else {}
+            ledger.note("card.recycled", subject_of(found.id), visual_number=found.visual_number, **note)
 
     def note_revealed(self, cards: Sequence[Card], actor: Actor) -> None:
         """Witness that somebody saw whole UIDs and names that are masked for others."""
@@ -170,7 +182,7 @@ class Cards:
                 check_move(registered, state, actor.role, None)
                 registered = replace(registered, state=state)
                 note_state(ledger, registered)
-            registered = moved(ledger, registered, steps[-1], None)
+            registered = moved(ledger, found, steps[-1], None)
             tell(ledger, registered, token_of)
             if activate:
                 end_replaced(ledger, registered, token_of)
@@ -346,6 +358,10 @@ def _draw_numbers(
     )
 
 
+def _take(ledger: Ledger, blank: Picked, new: Card, place: str) -> None:
+    post(ledger, blank.lot, 1, blank.source, Spot(Account.IN_WORK, place), Why(new.id))
+
+
 def _taken(connection: Connection, wanted: Mapping[str, str]) -> set[str]:
     """Which of the wanted numbers some card, living or not, already has."""
     rows = connection.execute(_WITH_NUMBER, wanted).mappings().all()
@@ -372,6 +388,7 @@ def _insert(ledger: Ledger, new: Card) -> int:
         "contract_card": place,
         "replaces_id": new.replaces,
         "valid_until": new.valid_until,
+        "lot_id": new.lot,
         "created_at": ledger.at,
         "changed_at": ledger.at,
     }

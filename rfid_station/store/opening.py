@@ -29,6 +29,7 @@ from rfid_station.store.prints import Prints
 from rfid_station.store.replacing import Replacements
 from rfid_station.store.shifts import Shifts
 from rfid_station.store.sqlite import broken_references, copy_into, create_file, table_names
+from rfid_station.store.stock import Stock
 from rfid_station.store.token_list import TokenList
 
 
@@ -63,6 +64,7 @@ class Store:
         self.prints = Prints(database)
         self.operators = Operators(database)
         self.shifts = Shifts(database)
+        self.stock = Stock(database)
 
     @property
     def path(self) -> Path:

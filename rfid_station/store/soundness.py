@@ -16,6 +16,7 @@ from rfid_station.domain.cover import ANY_GROUP
 from rfid_station.store.chain import ChainReport
 from rfid_station.store.sight import cover_of, is_covered
 from rfid_station.store.sqlite import weaknesses
+from rfid_station.store.stock_check import unbalanced
 from rfid_station.store.tables import IS_LIVING, card, cover, meta, parked, partner, token, withdrawn
 
 _WITHOUT_TOKEN = {CardState.RESERVED, CardState.ENCODING, CardState.SPOILED}
@@ -44,6 +45,7 @@ def unsound(connection: Connection) -> Iterator[str]:
     yield from _counters(connection)
     yield from _cursors(connection)
     yield from _covers(connection)
+    yield from unbalanced(connection)
 
 
 def _tokens_and_cards(connection: Connection) -> Iterator[str]:

@@ -17,6 +17,7 @@ NOUNS = {
     "reader",
     "card",
     "batch",
+    "stock",
     "driver",
     "key",
     "sheet",

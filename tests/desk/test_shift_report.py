@@ -17,9 +17,11 @@ from stations import CLERK, LINES, SUPPORT, issue_from
 
 from rfid_station.desk.shift import csv_of, report_of, report_of_shift, today, write_report
 from rfid_station.desk.station import Station, open_station
+from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import CardState, Reason, Role
 from rfid_station.domain.lot_line import LotLine, balance_of
 from rfid_station.domain.operator import Operator, Shift
+from rfid_station.domain.stock import Delivery
 from rfid_station.errors import ExitCode, WrongCall
 
 
@@ -91,19 +93,38 @@ def shift_of_tess(began: datetime, ended: datetime | None) -> Shift:
     return Shift(7, Operator(1, "Tess", Role.CLERK, True, 0, began), "desk-1", began, ended)
 
 
-def test_a_shift_is_what_its_operator_did_in_it(worked: Station) -> None:
+def test_a_shift_is_what_its_operator_did_in_it_and_what_its_desk_has(station: Station) -> None:
+    began = datetime.now(UTC)
+    stock, boss = station.store.stock, Actor("Sue", Role.SUPERVISOR)
+    lot = stock.receive(Delivery("L1", "Maker", "NTAG213", 10, "desk-1"), boss)
+    stock.release(lot.id, "virtual", boss)
+    issue_from(station, "sim:ntag213?count=3", LINES)
+    shift = shift_of_tess(began, None)
+    report = report_of_shift(station, shift)
+    assert dict(report.work) == {"cards made": 3, "cards activated": 3}
+    adds_up = "All lots add up: what was there and came is what went and is there."
+    assert report.balance == (adds_up, "Not counted by hand: L1.")
+    stock.count("desk-1", {lot.id: 7}, station.actor, None)
+    assert report_of_shift(station, shift).balance == (adds_up,)
+    stock.count("desk-1", {lot.id: 6}, station.actor, "Sue")
+    short = report_of_shift(station, shift)
+    assert (short.balances, short.balance) == (False, ("Lot L1: 7 expected, 6 counted: 1 missing.",))
+    (line,) = short.lots
+    assert (line.received, line.issued, line.missing, line.at_end) == (10, 3, 1, 6)
+
+
+def test_cards_that_took_no_blank_are_noticed() -> None:
+    assert balance_of((LOT,), 3)[1]
+    assert balance_of((LOT,), 0) == (
+        ("0 cards were made, and 3 blanks issued: they should be as many.",),
+        False,
+    )
+
+
+def test_a_shift_before_the_work_is_empty(worked: Station) -> None:
     now = datetime.now(UTC)
-    report = report_of_shift(worked, shift_of_tess(now - timedelta(hours=1), None), (LOT,))
-    assert dict(report.work) == {"cards made": 3, "cards activated": 3, "cards blocked": 1}
-    assert (report.balances, report.balance) == (
-        True,
-        ("All lots add up: what was there and came is what went and is there.",),
-    )
-    before = report_of_shift(
-        worked, shift_of_tess(now - timedelta(hours=2), now - timedelta(hours=1)), (LOT,)
-    )
-    assert before.work == ()
-    assert before.balance == ("0 cards were made, and 3 blanks issued: they should be as many.",)
+    before = report_of_shift(worked, shift_of_tess(now - timedelta(hours=2), now - timedelta(hours=1)))
+    assert (before.work, before.lots) == ((), ())
 
 
 def test_the_log_is_asked_by_time_and_person(worked: Station) -> None:
@@ -158,10 +179,8 @@ def test_any_ledger_that_was_kept_adds_up(moved: list[int]) -> None:
 
 
 def test_the_csv_is_the_same_report_and_runs_nothing(worked: Station) -> None:
-    report = report_of_shift(
-        worked, shift_of_tess(datetime.now(UTC) - timedelta(hours=1), None), (replace(LOT, lot="=1+1"),)
-    )
-    report = replace(report, operator='=HYPERLINK("x")', desk="@desk")
+    report = report_of_shift(worked, shift_of_tess(datetime.now(UTC) - timedelta(hours=1), None))
+    report = replace(report, lots=(replace(LOT, lot="=1+1"),), operator='=HYPERLINK("x")', desk="@desk")
     table = list(csv.reader(csv_of(report).splitlines()))
     assert table[0] == ["part", "name", "value"]
     assert ["lot =1+1", "at start", "50"] in table

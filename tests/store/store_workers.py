@@ -20,7 +20,9 @@ def reserve_at_once(path: Path, barrier: Barrier, answers: Connection, number: i
     with open_store(url_of(path)) as store:
         barrier.wait(30)
         try:
-            if what == "uid":
+            if what == "blank":
+                reserve(store, number)
+            elif what == "uid":
                 reserve(store, number, of=uid(7))
             else:
                 reserve(store, number, order_line="fleet.csv:7")

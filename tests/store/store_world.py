@@ -13,6 +13,7 @@ from sqlalchemy import event
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Card, Driver, Role
 from rfid_station.domain.contract_id import ContractId, own_contract_id
+from rfid_station.domain.stock import Delivery, Lot, Supply
 from rfid_station.domain.token import Party, Token, Whitelist, token_of
 from rfid_station.domain.uid import CardUid
 from rfid_station.domain.visual_number import NumberPattern
@@ -23,6 +24,7 @@ from rfid_station.store.opening import Store
 ANN = Actor("ann", Role.CLERK)
 SUE = Actor("sue", Role.SUPERVISOR)
 PATTERN = NumberPattern("EXM-####-####-@")
+DESK = Supply("desk-1")
 START = datetime(2026, 11, 22, 8, 0, 0, 250_000, tzinfo=UTC)
 
 
@@ -70,6 +72,7 @@ def reserve(
     actor: Actor = ANN,
     group: str | None = None,
     replaces: int | None = None,
+    supply: Supply | None = None,
 ) -> Card:
     return store.cards.reserve(
         uid=of or uid(number),
@@ -83,7 +86,22 @@ def reserve(
         actor=actor,
         group=group,
         replaces=replaces,
+        supply=supply or DESK,
     )
+
+
+def received(
+    store: Store,
+    name: str,
+    quantity: int,
+    *,
+    place: str = DESK.place,
+    chip: str = "NTAG213",
+    uids: tuple[str, ...] = (),
+    is_released: bool = True,
+) -> Lot:
+    lot = store.stock.receive(Delivery(name, "Maker", chip, quantity, place, uids), ANN)
+    return store.stock.release(lot.id, "by hand", SUE) if is_released else lot
 
 
 def issue(

@@ -6,7 +6,7 @@ import random
 from multiprocessing import get_context
 from pathlib import Path
 
-from store_world import ANN, issue, tell, url_of
+from store_world import ANN, issue, received, tell, url_of
 
 from rfid_station.domain.card import Card, CardState
 from rfid_station.domain.feed import Lane
@@ -30,6 +30,8 @@ def test_a_desk_killed_again_and_again(path: Path) -> None:
     import store_workers
 
     choose = random.Random(20261122)
+    with open_store(url_of(path)) as store:
+        received(store, "L1", 10_000)
     promised: dict[int, CardState] = {}
     for kill in range(KILLS):
         receiver, sender = PROCESSES.Pipe(duplex=False)

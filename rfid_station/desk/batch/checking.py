@@ -21,6 +21,10 @@ NOT_WRITTEN = "plain"
 """The profile of cards that nothing was written to here."""
 
 
+UNKNOWN_CHIP = "unknown"
+"""Of cards whose maker did not say."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """How a file is to be understood."""
@@ -28,11 +32,13 @@ class Wish:
     order: str
     """The order's key: a row is the same card whenever the same order is read again."""
     uids: UidForm = UidForm.AS_IS
-    chip: str = "unknown"
+    chip: str = UNKNOWN_CHIP
     """Of cards whose row names none."""
     profile: str = NOT_WRITTEN
     group: str | None = None
     """Of cards whose row names none; by default their fleet's."""
+    lot: int | None = None
+    """The lot of blanks that they are made of; None: they never were blanks here."""
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ from rfid_station.desk.two_people import agreed
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import CardState
 from rfid_station.domain.contract_id import ContractId
+from rfid_station.domain.stock import Supply
 from rfid_station.domain.visual_number import draw_index
 from rfid_station.errors import Conflict, WrongCall
 from rfid_station.settings import Activation, VisualOrder
@@ -142,11 +143,11 @@ def _outcome(row: Row) -> Outcome:
 def _cards(running: _Run, *, partial: bool) -> None:
     if partial:
         for chunk in running.check.chunks():
-            with _registrar(running.station) as registrar:
+            with _registrar(running) as registrar:
                 _register(running, chunk, registrar)
             running.watch(running.progress)
         return
-    with _registrar(running.station) as registrar:
+    with _registrar(running) as registrar:
         for chunk in running.check.chunks():
             _register(running, chunk, None if running.check.count.errors else registrar)
             running.watch(running.progress)
@@ -240,12 +241,14 @@ def _stopped(check: Check) -> WrongCall | Conflict:
 
 
 @contextmanager
-def _registrar(station: Station) -> Iterator[Registrar]:
+def _registrar(running: _Run) -> Iterator[Registrar]:
+    station = running.station
     with station.store.bulk.registering(
         numbers=_Numbers(station),
         token_of=station.token,
         activate=station.settings.desk.activation is Activation.AT_ISSUE,
         actor=station.actor,
+        supply=Supply(station.settings.desk.place, running.check.wish.lot),
     ) as registrar:
         yield registrar
 
