@@ -82,7 +82,7 @@ def check(
     """
     with _checking(ctx, _Asked(file, order, uids), to_look=True) as (station, checking):
         for finding in checking.findings(station):
-            _show(finding, as_json)
+            show_finding(finding, as_json)
     _summary(checking, as_json)
     _end(checking.count)
 
@@ -180,7 +180,7 @@ def _run(ctx: typer.Context, asked: _Asked, partial: bool, result: Path | None, 
                     station,
                     checking,
                     partial=partial,
-                    tell=lambda finding: _show(finding, as_json),
+                    tell=lambda finding: show_finding(finding, as_json),
                     watch=watch,
                     witness=asked.witness,
                 )
@@ -226,7 +226,8 @@ def _write_result(station: Station, checking: Check, to: Path) -> None:
         talk(f"the outcome of {counted(count, 'row')} is in {to}")
 
 
-def _show(finding: Finding, as_json: bool) -> None:
+def show_finding(finding: Finding, as_json: bool, *, err: bool = False) -> None:
+    """Say what was found in a file, where, and what helps."""
     if as_json:
         row = {
             "kind": "finding",
@@ -241,9 +242,10 @@ def _show(finding: Finding, as_json: bool) -> None:
         typer.echo(json.dumps(row, ensure_ascii=False))
         return
     value = "" if finding.value is None else f" {finding.value!r}"
-    typer.echo(f"{finding.level}: {finding.place}{':' if not value else ''}{value} {finding.words}")
+    words = f"{finding.level}: {finding.place}{':' if not value else ''}{value} {finding.words}"
+    typer.echo(words, err=err)
     if finding.remedy:
-        typer.echo(f"  {finding.remedy}")
+        typer.echo(f"  {finding.remedy}", err=err)
 
 
 def _summary(checking: Check, as_json: bool) -> None:

@@ -208,12 +208,25 @@ def _shown_card(row: dict[str, Any]) -> dict[str, Any]:
     told = row | {
         "say": "\n".join(wrap(row["say"], 90)),
         "token": f"{'valid' if token['valid'] else 'not valid'}, {token['whitelist']}" if token else None,
+        "packed": _shown_packed(row["packed"]),
         "partners": _lines(partners),
         "printed": _lines(row["printed"]),
         "history": (f"… {older} before\n" if older else "") + _lines(events),
     }
     always = ("say", "number", "state", "partners", "history")
     return {name.replace("_", " "): value for name, value in told.items() if value or name in always}
+
+
+def _shown_packed(packed: dict[str, Any] | None) -> str | None:
+    """How a card lies in its envelope, in a line, and the parcel that it left in, in another."""
+    if packed is None:
+        return None
+    letter = "with its letter" if packed["with_letter"] else "without a letter"
+    how = letter if packed["was_tapped"] else f"{letter}, by its printed code"
+    words = f"{shown(packed['at'])}  {packed['who']}  {how}"
+    if packed["tracking"]:
+        words += f"\n{shown(packed['dispatched'])}  left in parcel {packed['tracking']} {packed['carrier']}"
+    return words.rstrip()
 
 
 @app.command()
@@ -223,14 +236,15 @@ def find(
         str,
         typer.Argument(
             metavar="WHATEVER",
-            help="Any number in any form, or a part of one; an order line, a driver, or `job 12`.",
+            help="Any number in any form, or a part of one; an order or its line, a driver, a tracking "
+            "number, or `job 12`.",
         ),
     ],
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
     full: Full = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a card.")] = False,
 ) -> None:
-    """Find cards by any number in any form, by a part of one, an order line, a print job, or a driver."""
+    """Find cards by any number in any form, a part of one, an order, a driver, a print job or a parcel."""
     with the_station(ctx, to_look=True) as station:
         hits = station.store.cards.find(text, limit)
         reveal(station, [hit.card for hit in hits], full)

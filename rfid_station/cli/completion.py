@@ -35,6 +35,12 @@ def lot_names(ctx: typer.Context, incomplete: str) -> list[str]:
     return [name for name in found if name.startswith(incomplete)]
 
 
+def order_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of orders that begin with what was typed."""
+    found = _found(ctx, lambda store: store.orders.names())
+    return [name for name in found if name.startswith(incomplete)]
+
+
 def partner_names(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of partners that begin with what was typed."""
     found = _found(ctx, lambda store: [partner.name for partner in store.partners.all()])

@@ -24,8 +24,8 @@ def show(ctx: typer.Context, reference: Reference, as_json: AsJson = False) -> N
     """Show what is kept of a driver, as they may ask for it. That you saw it goes into the audit log."""
     with the_station(ctx) as station:
         cards = station.store.drivers.cards_of(reference)
+        people = station.store.drivers.people(reference)
         station.store.cards.note_revealed(cards, station.actor)
-    people = [card.driver for card in cards if card.driver]
     row: dict[str, Any] = {
         "reference": reference,
         "names": sorted({person.name for person in people}),

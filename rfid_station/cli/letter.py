@@ -1,4 +1,4 @@
-"""`rfid-station letter`, `label` and `packing`: what goes into the envelope with a card."""
+"""`rfid-station letter` and `label`: what goes into and onto the envelope with a card."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Letters: what a card is glued to.", no_args_is_help=True)
 labels = typer.Typer(help="Labels: addresses for envelopes and parcels.", no_args_is_help=True)
-packing = typer.Typer(help="Packing: what goes into a parcel.", no_args_is_help=True)
 
 Numbers = Annotated[
     list[str] | None,
@@ -98,24 +97,6 @@ def print_labels(
             recipients=_recipients(addresses),
         )
         _show(letters.print_labels(station, _cards(station, numbers, fleet), wish), as_json, "label")
-
-
-@packing.command("list")
-def list_(
-    ctx: typer.Context,
-    order: Annotated[str, typer.Argument(help="The fleet file that was ordered by, without its ending.")],
-    out: Out = None,
-) -> None:
-    """Print what goes into the parcel of an order, with boxes to tick."""
-    from rfid_station.desk import letters
-
-    with the_station(ctx) as station:
-        cards = [
-            card
-            for card in station.store.cards.listing()
-            if card.order_line and card.order_line.rpartition(":")[0] == order
-        ]
-        typer.echo(letters.write_packing_list(station, cards, order, out))
 
 
 def _cards(station: Station, numbers: list[str] | None, fleet: str | None) -> list[Card]:

@@ -13,6 +13,7 @@ from rfid_station.cli.output import counted, one_of, show_document, show_rows, t
 from rfid_station.errors import WrongCall
 
 if TYPE_CHECKING:
+    from rfid_station.desk.press import PressFile
     from rfid_station.desk.print_records import SheetRecord
     from rfid_station.desk.station import Station
     from rfid_station.domain.card import Card
@@ -73,6 +74,11 @@ def press(
             _show_cards(cards, as_json)
             return
         made = make_press_archive(station, cards, wish)
+    show_archive(made, bureau, as_json)
+
+
+def show_archive(made: PressFile, bureau: str, as_json: bool) -> None:
+    """Say what was made for a bureau."""
     if as_json:
         show_document(
             {
@@ -248,6 +254,8 @@ def _tapped(station: Station, reader: str | None) -> Card:
 
 
 def _show_sheet(found: SheetRecord, as_json: bool) -> None:
+    from rfid_station.desk.print_records import state_of
+
     rows = [
         {
             "sheet": one.sheet_number,
@@ -255,7 +263,7 @@ def _show_sheet(found: SheetRecord, as_json: bool) -> None:
             "side": one.side,
             "number": one.card.visual_number,
             "contract": f"{one.card.contract_id}",
-            "state": f"{one.card.state}",
+            "state": state_of(one.card),
             "driver": one.card.driver.masked if one.card.driver else None,
         }
         for one in found.placed

@@ -103,7 +103,7 @@ def print_(
             rows = [{"number": card.visual_number, "contract": f"{card.contract_id}"} for card in cards]
             show_rows(rows, as_json=as_json, empty="nothing would be printed")
             return
-        _show(sheets.print_sheets(station, cards, wish), as_json)
+        show_sheets(sheets.print_sheets(station, cards, wish), as_json)
 
 
 @app.command()
@@ -159,7 +159,8 @@ def offset_of(text: str | None) -> tuple[float, float] | None:
     return (x, y)
 
 
-def _show(made: SheetFiles, as_json: bool) -> None:
+def show_sheets(made: SheetFiles, as_json: bool) -> None:
+    """Say which files were made."""
     if as_json:
         document = {"pdf": made.pdf, "preview": made.preview, "cards": made.cards, "sheets": made.sheets}
         files = [

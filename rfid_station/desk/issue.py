@@ -10,7 +10,6 @@ number and the same key.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -19,24 +18,17 @@ from rfid_station.chip.exchange import CardLink, run
 from rfid_station.chip.identify import identify
 from rfid_station.chip.identity import Identity
 from rfid_station.chip.originality import read_originality
+from rfid_station.desk.numbers import ALIAS_LENGTH, Numbers
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState, Reason
-from rfid_station.domain.contract_id import ContractId, own_contract_id
-from rfid_station.domain.order import OrderLine
+from rfid_station.domain.order import OrderLine, Preprinted
 from rfid_station.domain.profile import Profile
 from rfid_station.domain.stock import Supply
-from rfid_station.domain.token import Party
-from rfid_station.domain.visual_number import NumberPattern, draw_index
 from rfid_station.encode.encoder import examine_card, plan_card
 from rfid_station.encode.keys import KeySource
 from rfid_station.encode.plan import Plan, Target
 from rfid_station.errors import CardDefective, CardRefused, Conflict, ReadBackDiffers
-from rfid_station.settings import Activation, VisualOrder
-
-_ALIAS_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-"""No 0, 1, I, O: an alias is sometimes typed."""
-ALIAS_LENGTH = 12
-"""60 bits: nobody finds another card's page by trying."""
+from rfid_station.settings import Activation
 
 
 class Stage(StrEnum):
@@ -73,6 +65,7 @@ def issue_card(
     may_begin: bool = True,
     group: str | None = None,
     lot: int | None = None,
+    preprinted: Preprinted | None = None,
 ) -> Issued:
     """Make the card on the reader into a charging card.
 
@@ -80,10 +73,12 @@ def issue_card(
 
     :param group: the card's, where its order line names none; by default its fleet's
     :param lot: the one that its blank is taken from; by default the oldest that fits
+    :param preprinted: what was scanned on the plastic: the card gets these numbers, for their line
     :raises CardRefused: it cannot become one; nothing was written and no number used
     :raises CardDefective: the chip failed under the write; the card is spoiled, with its number
     :raises CardLost: it left; tapped again, it goes on
-    :raises Conflict: it is a card of ours already, or the order line has its card, or no blank is on hand
+    :raises Conflict: it is a card of ours already, or the order line has its card, or no blank is on hand; or
+        other numbers were scanned than those it was begun with, or their plastic was matched or spoiled
     :raises ReadBackDiffers: it does not keep what was written, and is spoiled
     :raises KeyUnavailable: the profile takes a key that is not there, or does not open
     """
@@ -96,11 +91,12 @@ def issue_card(
         target = target_of_blank(station, profile)
         identity = examine_blank(station, link, identity, target)
     else:
+        _check_same_plastic(unfinished, preprinted)
         target = target_of_card(station, unfinished)
         identity = run(link, examine_card(identity, target, station.keys_for(target)))
 
     tell(Stage.RESERVE, identity.name)
-    card = unfinished or _reserve(station, identity, profile, line, group, lot)
+    card = unfinished or _reserve(station, identity, profile, line, group, lot, preprinted)
 
     tell(Stage.PLAN, card.visual_number)
     target = replace(target, link=station.link(card.alias))
@@ -172,6 +168,16 @@ def _check_fresh(identity: Identity, profile: Profile) -> None:
         )
 
 
+def _check_same_plastic(begun: Card, preprinted: Preprinted | None) -> None:
+    """Refuse to finish a card under another number than the one on its plastic."""
+    if preprinted and preprinted.visual_number != begun.visual_number:
+        raise Conflict(
+            f"this card was begun as {begun.visual_number}, and {preprinted.visual_number} was scanned",
+            hint="scan the number on this card; if it is the wrong one, spoil the card: "
+            f"rfid-station card spoil {begun.visual_number}",
+        )
+
+
 def _reserve(
     station: Station,
     identity: Identity,
@@ -179,11 +185,10 @@ def _reserve(
     line: OrderLine | None,
     group: str | None,
     lot: int | None,
+    preprinted: Preprinted | None,
 ) -> Card:
     """Take a blank and its numbers, and journal the intent, before the card is touched."""
-    numbers = _Numbers(
-        station.settings.ocpi.party, station.number_pattern, station.settings.desk.visual_order
-    )
+    numbers = Numbers.of(station)
     return station.store.cards.reserve(
         uid=identity.uid,
         chip=identity.name,
@@ -192,35 +197,14 @@ def _reserve(
         driver=line.driver if line else None,
         contract_of=numbers.contract_of,
         draw_visual=numbers.draw_visual,
-        draw_alias=_draw_alias,
+        draw_alias=numbers.draw_alias,
         actor=station.actor,
         group=(line.group if line else None) or group,
         replaces=line.replaces if line else None,
         valid_until=line.valid_until if line else None,
         supply=Supply(station.settings.desk.place, lot),
+        preprinted=preprinted.id if preprinted else None,
     )
-
-
-@dataclass(slots=True)
-class _Numbers:
-    """Draws the numbers of one card. The store asks for the contract first."""
-
-    party: Party
-    pattern: NumberPattern
-    order: VisualOrder
-    contract_number: int = 0
-
-    def contract_of(self, number: int) -> ContractId:
-        self.contract_number = number
-        return own_contract_id(self.party.country_code, self.party.party_id, number)
-
-    def draw_visual(self) -> str:
-        rising = self.order is VisualOrder.RISING
-        return self.pattern.render(self.contract_number if rising else draw_index(self.pattern))
-
-
-def _draw_alias() -> str:
-    return "".join(secrets.choice(_ALIAS_ALPHABET) for _ in range(ALIAS_LENGTH))
 
 
 def _write_and_verify(

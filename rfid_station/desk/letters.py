@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rfid_station.desk.files import write_whole
+from rfid_station.desk.orders import standing
 from rfid_station.desk.sheets import face_of
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState
@@ -176,6 +177,18 @@ def print_labels(station: Station, cards: Sequence[Card], wish: PaperWish) -> Pa
         job=name,
     )
     return _kept(station, addressed, wish, printed, name, ("label", "address", wish.sheet))
+
+
+def cards_of_order(station: Station, order: str) -> list[Card]:
+    """The cards that were made for an order, by its lines or by the file that they came from."""
+    if station.store.orders.has(order):
+        made = [item.card for item in standing(station, order).items if item.card is not None]
+        return [station.store.cards.by_id(card.id) for card in made]
+    return [
+        card
+        for card in station.store.cards.listing()
+        if card.order_line and card.order_line.rpartition(":")[0] == order
+    ]
 
 
 def write_packing_list(station: Station, cards: Sequence[Card], order: str, out: Path | None = None) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rfid_station.desk.orders import order_of_card
 from rfid_station.desk.saying import Partners, say
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState
@@ -82,6 +83,8 @@ def describe(station: Station, card: Card) -> dict[str, Any]:
         "to_be_replaced": f"{card.replacement.when}, {card.replacement.reason}" if card.replacement else None,
         "token": _token(station, card),
         "order_line": card.order_line,
+        "order": made_for.name if (made_for := order_of_card(station, card)) else None,
+        "packed": _packed(station, card),
         "printed": [
             {
                 "at": printed.at,
@@ -102,6 +105,23 @@ def describe(station: Station, card: Card) -> dict[str, Any]:
             }
             for event in station.store.cards.history(card.id)
         ],
+    }
+
+
+def _packed(station: Station, card: Card) -> dict[str, Any] | None:
+    """How a card lies in its envelope, and what it left in."""
+    packed = station.store.packing.of_card(card.id)
+    if packed is None:
+        return None
+    parcel = packed.parcel
+    return {
+        "at": packed.at,
+        "who": packed.actor,
+        "with_letter": packed.with_letter,
+        "was_tapped": packed.was_tapped,
+        "tracking": parcel.tracking if parcel else None,
+        "carrier": parcel.carrier if parcel else None,
+        "dispatched": parcel.dispatched_at if parcel else None,
     }
 
 

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rfid_station.desk.files import write_whole
-from rfid_station.desk.sheets import face_of
+from rfid_station.desk.sheets import Printable, check_again, face_of, item_of
 from rfid_station.desk.station import Station
-from rfid_station.domain.card import Card
 from rfid_station.errors import WrongCall
 from rfid_station.printing.brand import load_brand
 from rfid_station.printing.design import load_design
 from rfid_station.printing.press.bureau import Delivery, load_bureau, render_for_bureau
-from rfid_station.store.prints import PrintItem
 
 KIND = "press"
 
@@ -50,7 +48,7 @@ class PressFile:
     """What the profile in the output intent calls its press."""
 
 
-def make_press_archive(station: Station, cards: Sequence[Card], wish: PressWish) -> PressFile:
+def make_press_archive(station: Station, cards: Sequence[Printable], wish: PressWish) -> PressFile:
     """Draw cards as a bureau wants them, write its archive, and record it.
 
     :raises WrongCall: no cards, no profile, a missing template, or things that do not fit together
@@ -63,7 +61,7 @@ def make_press_archive(station: Station, cards: Sequence[Card], wish: PressWish)
             "there is nothing to print: every card that is made is printed",
             hint='rfid-station sheet press --again --reason "…"',
         )
-    station.store.prints.check_again({card.id for card in cards}, KIND, wish.reason)
+    check_again(station, cards, KIND, wish.reason)
     print_, folders = station.settings.print, [station.folder / "templates"]
     design, bureau = load_design(wish.design or print_.design, folders), load_bureau(wish.bureau, folders)
     name = f"press-{station.store.prints.next_job():04}"
@@ -84,7 +82,7 @@ def make_press_archive(station: Station, cards: Sequence[Card], wish: PressWish)
         sheet=bureau.source.stem,
         file_sha256=made.sha256,
         items=[
-            PrintItem(cards[place.face_index].id, place.sheet_number, place.position, side)
+            item_of(cards[place.face_index], place.sheet_number, place.position, side)
             for place in made.placements
             for side in made.sides
         ],

@@ -9,6 +9,7 @@ from rfid_station.chip.exchange import CardLink, run
 from rfid_station.chip.identify import identify
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card
+from rfid_station.domain.order import Preprinted
 from rfid_station.errors import StationError
 from rfid_station.store.prints import MAKE_CARDS, PlacedCard, PrintJob
 
@@ -37,6 +38,13 @@ def jobs(station: Station, limit: int | None = None) -> list[dict[str, Any]]:
         }
         for job, cards in station.store.prints.jobs(limit)
     ]
+
+
+def state_of(placed: Card | Preprinted) -> str:
+    """How a card on a sheet is, or the plastic that waits for its chip."""
+    if isinstance(placed, Card):
+        return f"{placed.state}"
+    return "waits for its chip" if placed.spoil_reason is None else "spoiled"
 
 
 def sheet_of_job(station: Station, job_id: int, sheet_number: int | None = None) -> SheetRecord:

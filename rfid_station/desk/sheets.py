@@ -10,6 +10,7 @@ from pathlib import Path
 from rfid_station.desk.files import write_whole
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState
+from rfid_station.domain.order import Preprinted
 from rfid_station.errors import WrongCall
 from rfid_station.printing.brand import Brand, load_brand
 from rfid_station.printing.calibration import render_calibration
@@ -20,6 +21,8 @@ from rfid_station.printing.sheet import PrintedSheets, render_sheets
 from rfid_station.printing.template import TemplateKind, template_names
 from rfid_station.store.prints import PrintItem
 
+Printable = Card | Preprinted
+"""What has the numbers that are printed on a card."""
 PRINTABLE = (CardState.ISSUED, CardState.ACTIVE)
 CARDS_IN_A_FILE = 10_000
 """More become several files: presses read them one by one, and none needs much memory."""
@@ -96,8 +99,8 @@ def cards_to_print(station: Station, fleet: str | None = None, *, again: bool = 
     ]
 
 
-def print_sheets(station: Station, cards: Sequence[Card], wish: Wish) -> SheetFiles:
-    """Draw cards on sheets, write PDFs and a preview, and record which card lies where.
+def print_sheets(station: Station, cards: Sequence[Printable], wish: Wish) -> SheetFiles:
+    """Draw cards, or numbers that wait for a chip, on sheets; write PDFs and a preview; record the places.
 
     Either all of it is there in the end, or no file and no record.
 
@@ -111,7 +114,7 @@ def print_sheets(station: Station, cards: Sequence[Card], wish: Wish) -> SheetFi
             "there is nothing to print: every card that is made is printed",
             hint="rfid-station sheet print --again, or name the cards",
         )
-    station.store.prints.check_again({card.id for card in cards}, "sheet", wish.reason)
+    check_again(station, cards, "sheet", wish.reason)
     task = _task(station, wish)
     portions = [
         cards[start : start + wish.cards_in_a_file] for start in range(0, len(cards), wish.cards_in_a_file)
@@ -226,7 +229,7 @@ def _start(station: Station, layout: SheetLayout, wish: Wish) -> int | None:
     return start
 
 
-def _drawn(station: Station, task: _Task, cards: Sequence[Card], name: str) -> PrintedSheets:
+def _drawn(station: Station, task: _Task, cards: Sequence[Printable], name: str) -> PrintedSheets:
     return render_sheets(
         task.design,
         task.brand,
@@ -249,14 +252,14 @@ def _path(station: Station, wish: Wish, name: str, number: int | None) -> Path:
 
 
 def _recorded(
-    station: Station, task: _Task, wish: Wish, pdf: Path, cards: Sequence[Card], printed: PrintedSheets
+    station: Station, task: _Task, wish: Wish, pdf: Path, cards: Sequence[Printable], printed: PrintedSheets
 ) -> SheetFile:
     job = station.store.prints.record(
         design=task.design.source.stem,
         sheet=task.layout.source.stem,
         file_sha256=printed.sha256,
         items=[
-            PrintItem(cards[place.face_index].id, place.sheet_number, place.position, side)
+            item_of(cards[place.face_index], place.sheet_number, place.position, side)
             for place in printed.placements
             for side in printed.sides
         ],
@@ -280,7 +283,24 @@ def _all_or_none() -> Iterator[list[Path]]:
         raise
 
 
-def face_of(station: Station, card: Card) -> Mapping[str, str]:
+def check_again(station: Station, cards: Sequence[Printable], kind: str, reason: str | None) -> None:
+    """See that a print may be recorded, before it is drawn.
+
+    :raises Conflict: a card was printed before, and there is no reason to do it again
+    """
+    plastic = {card.id for card in cards if isinstance(card, Preprinted)}
+    made = {card.id for card in cards if isinstance(card, Card)}
+    station.store.prints.check_again(made, kind, reason, plastic)
+
+
+def item_of(card: Printable, sheet_number: int, position: int, side: str) -> PrintItem:
+    """The place of a card, or of numbers that wait for a chip, as it is recorded."""
+    if isinstance(card, Preprinted):
+        return PrintItem(card.card_id, sheet_number, position, side, preprinted_id=card.id)
+    return PrintItem(card.id, sheet_number, position, side)
+
+
+def face_of(station: Station, card: Printable) -> Mapping[str, str]:
     """What is printed on one card. The code holds the link in capitals: fewer modules, same page."""
     link = station.link(card.alias)
     return {

@@ -26,6 +26,8 @@ WORK = {
     _MADE: "cards made",
     "card.active": "cards activated",
     "card.printed": "sides and papers printed",
+    "card.packed": "cards packed",
+    "card.dispatched": "cards dispatched",
     "card.spoiled": "cards spoiled",
     "card.blocked": "cards blocked",
     "card.suspended": "cards suspended",

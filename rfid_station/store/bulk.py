@@ -7,7 +7,7 @@ dense places and rising revisions, and each card leaves its event in the audit l
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -28,10 +28,11 @@ from rfid_station.errors import Conflict
 from rfid_station.store.card_rows import subject_of
 from rfid_station.store.engine import Database
 from rfid_station.store.ledger import Ledger, booking
+from rfid_station.store.order_items import Wanted, delivered_lines
 from rfid_station.store.search import search_text
 from rfid_station.store.stock_ledger import Why, post
 from rfid_station.store.stock_supply import MakersBlanks, makers_blanks
-from rfid_station.store.tables import IS_LIVING, card, driver, moment_text, token
+from rfid_station.store.tables import IS_LIVING, card, driver, moment_text, preprinted, token, work_order
 from rfid_station.store.telling import TokenOf, tell
 from rfid_station.store.whole_rows import insert_whole
 
@@ -72,11 +73,17 @@ class NewCard(NamedTuple):
     """As it is printed on the card; None to have one drawn."""
     group: str | None = None
     """By default the one of the driver's fleet."""
+    place: int | None = None
+    """Of its row in the list: what a card without a key goes by where the order is kept as a work order."""
 
     @property
     def order_line(self) -> str | None:
         """What the card is made for, if that is known before it has a number."""
         return None if self.key is None else f"{self.order}:{self.key}"
+
+    def in_work_order(self) -> NewCard:
+        """The same card with the key that it has in a work order."""
+        return self if self.key is not None or self.place is None else self._replace(key=f"{self.place}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +122,23 @@ class Registered(NamedTuple):
     """Why it was not registered, in words."""
 
 
+Ordered = Mapping[str, Mapping[str, Wanted | str]]
+"""By the name of a work order: what it asks of the card for a line, or why it asks for none, in words."""
+
+
 class Known:
     """What the store knows of some UIDs, order lines and visual numbers."""
 
-    def __init__(self, connection: Connection, uids: list[str], lines: list[str], numbers: list[str]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        uids: list[str],
+        lines: list[str],
+        numbers: list[str],
+        ordered: Ordered | None = None,
+    ) -> None:
+        self._ordered = ordered or {}
+        self._on_plastic = _on_plastic(connection, numbers)
         of_uid = _held(connection, card.c.uid, uids)
         of_line = _held(connection, card.c.order_line, lines)
         of_number = _held(connection, card.c.visual_bare, numbers)
@@ -134,16 +154,29 @@ class Known:
 
     def refusal(self, new: NewCard) -> str | None:
         """Why a card cannot be registered, in words."""
+        wanted = self.wanted_for(new)
+        if isinstance(wanted, str):
+            return wanted
         held = self.by_uid.get(new.uid.hex)
         if held:
             return f"UID {new.uid.masked} belongs to card {held.visual_number}, which is {held.state}"
-        held = self.by_line.get(new.order_line or "")
+        line = new.in_work_order().order_line if wanted else new.order_line
+        held = self.by_line.get(line or "")
         if held:
-            return f"order line {new.order_line} has card {held.visual_number}, which is {held.state}"
+            return f"order line {line} has card {held.visual_number}, which is {held.state}"
         held = self.by_number.get(bare(new.visual_number)) if new.visual_number else None
         if held:
             return f"number {new.visual_number} is card {held.visual_number}, which is {held.state}"
+        if new.visual_number and bare(new.visual_number) in self._on_plastic:
+            return f"number {new.visual_number} is printed on plastic that waits for its chip"
         return None
+
+    def wanted_for(self, new: NewCard) -> Wanted | str | None:
+        """What a work order asks of a card, or why it asks for none; None without an order of that name."""
+        if new.order not in self._ordered:
+            return None
+        words = f"order {new.order} has no line for it: it was made of another list"
+        return self._ordered[new.order].get(new.in_work_order().order_line or "", words)
 
 
 class Bulk:
@@ -155,7 +188,7 @@ class Bulk:
     def known(self, new: Sequence[NewCard]) -> Known:
         """What the store knows of at most `CHUNK` new cards."""
         with self._database.read() as connection:
-            return _known(connection, new)
+            return _known(connection, new, is_locked=False)
 
     def by_order_lines(self, lines: Sequence[str]) -> dict[str, Held]:
         """The living cards made for order lines, at most `CHUNK` of them."""
@@ -219,7 +252,7 @@ class Registrar:
         :raises Conflict: no free number is left, or the lot is held or has too few blanks
         :raises WrongCall: a group's name cannot be one
         """
-        known = _known(self._ledger.connection, new)
+        known = _known(self._ledger.connection, new, is_locked=True)
         blanks = makers_blanks(self._ledger.connection, [one.uid.hex for one in new], self._supply)
         there = [known.made_for(one) for one in new]
         refusals = [
@@ -231,7 +264,7 @@ class Registrar:
             for one, held, refusal in zip(new, there, refusals, strict=True)
             if held is None and refusal is None
         ]
-        made = iter(self._register(wanted, known.spoiled_uids))
+        made = iter(self._register(wanted, known))
         return [
             Registered(held.visual_number, held.state, is_new=False)
             if held
@@ -241,13 +274,13 @@ class Registrar:
             for held, refusal in zip(there, refusals, strict=True)
         ]
 
-    def _register(self, new: Sequence[NewCard], spoiled_uids: Sequence[str]) -> list[Card]:
+    def _register(self, new: Sequence[NewCard], known: Known) -> list[Card]:
         if not new:
             return []
         numbered = _draw(self._ledger, new, self._numbers)
-        cards = self._cards(new, numbered)
+        cards = self._cards(new, numbered, known)
         self._take(len(cards))
-        self._tell(cards, spoiled_uids)
+        self._tell(cards, known.spoiled_uids)
         action = f"card.{self._state}"
         for made in cards:
             self._ledger.note(
@@ -268,16 +301,20 @@ class Registrar:
             source, target = on_hand(self._supply.place), Spot(Account.ISSUED, self._supply.place)
             post(self._ledger, self._supply.lot, count, source, target, Why(reason="a maker's list"))
 
-    def _cards(self, new: Sequence[NewCard], numbered: Sequence[_Numbered]) -> list[Card]:
+    def _cards(self, new: Sequence[NewCard], numbered: Sequence[_Numbered], known: Known) -> list[Card]:
         ledger = self._ledger
         first_card, first_driver = self._next_id(card), self._next_id(driver)
         at = moment_text(ledger.at)
         cards: list[Card] = []
         rows: list[tuple[object, ...]] = []
         drivers: list[tuple[object, ...]] = []
-        for offset, (one, numbers) in enumerate(zip(new, numbered, strict=True)):
-            driver_id = None
-            if one.driver:
+        for offset, (asked, numbers) in enumerate(zip(new, numbered, strict=True)):
+            one, driver_id = asked, None
+            wanted = known.wanted_for(asked)
+            if isinstance(wanted, Wanted):
+                driver_id = wanted.driver_id
+                one = asked.in_work_order()._replace(driver=wanted.driver, group=wanted.group or asked.group)
+            elif one.driver:
                 driver_id = first_driver + len(drivers)
                 drivers.append(_driver_values(driver_id, one.driver))
             made = _card(first_card + offset, one, numbers, self._state, ledger, self._supply.lot)
@@ -451,10 +488,30 @@ def _check_moves(made: Card, to: CardState, actor: Actor) -> None:
         now = state
 
 
-def _known(connection: Connection, new: Sequence[NewCard]) -> Known:
-    lines = [line for one in new if (line := one.order_line) is not None]
+def _known(connection: Connection, new: Sequence[NewCard], *, is_locked: bool) -> Known:
+    orders = set(connection.execute(_ORDERS, {"names": list({one.order for one in new})}).scalars())
+    asked = [one.in_work_order() if one.order in orders else one for one in new]
+    lines = [line for one in asked if (line := one.order_line) is not None]
     numbers = [bare(one.visual_number) for one in new if one.visual_number]
-    return Known(connection, [one.uid.hex for one in new], lines, numbers)
+    ordered = {
+        name: delivered_lines(
+            connection, [one.order_line or "" for one in asked if one.order == name], is_locked=is_locked
+        )
+        for name in orders
+    }
+    return Known(connection, [one.uid.hex for one in new], lines, numbers, ordered)
+
+
+_ORDERS = select(work_order.c.name).where(work_order.c.name.in_(bindparam("names", expanding=True)))
+
+
+def _on_plastic(connection: Connection, numbers: Sequence[str]) -> set[str]:
+    """Which visual numbers, made bare, are printed on plastic that is no card yet."""
+    if not numbers:
+        return set()
+    query = _in_list(preprinted.c.visual_bare, preprinted.c.visual_bare)
+    waiting = query.where(preprinted.c.card_id.is_(None))
+    return set(connection.execute(waiting, {"values": json.dumps(numbers)}).scalars())
 
 
 def _held(connection: Connection, column: ColumnElement[str], values: Sequence[str]) -> list[Held]:
@@ -503,8 +560,13 @@ def _contracts(ledger: Ledger, count: int, numbers: Numbers) -> list[ContractId]
     while len(found) < count:
         next_ones = [numbers.contract_of(ledger.next_contract()) for _ in range(count - len(found))]
         names = [contract.compact for contract in next_ones]
-        between = select(card.c.contract_id).where(card.c.contract_id.between(min(names), max(names)))
-        taken = set(ledger.connection.execute(between).scalars())
+        taken = {
+            contract
+            for table in (card, preprinted)
+            for contract in ledger.connection.execute(
+                select(table.c.contract_id).where(table.c.contract_id.between(min(names), max(names)))
+            ).scalars()
+        }
         found += [one for one, name in zip(next_ones, names, strict=True) if name not in taken]
     return found
 
@@ -519,9 +581,10 @@ def _visuals(
             return found.items()
         drawn = [numbers.draw_visual() for _ in range(count - len(found))]
         fresh = {name: number for number in drawn if (name := bare(number)) not in given}
-        query = _in_list(card.c.visual_bare, card.c.visual_bare)
-        for taken in connection.execute(query, {"values": json.dumps(list(fresh))}).scalars():
-            fresh.pop(taken)
+        for table in (card, preprinted):
+            query = _in_list(table.c.visual_bare, table.c.visual_bare)
+            for taken in connection.execute(query, {"values": json.dumps(list(fresh))}).scalars().all():
+                fresh.pop(taken, None)
         found |= fresh
     if len(found) >= count:
         return found.items()

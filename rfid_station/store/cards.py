@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 
-from sqlalchemy import Connection, bindparam, func, insert, or_, select
+from sqlalchemy import Connection, func, insert, select
 
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Card, CardState, Driver, Reason, check_move
 from rfid_station.domain.card_group import check_group, group_for
 from rfid_station.domain.contract_id import ContractId
 from rfid_station.domain.key import KeyRef
+from rfid_station.domain.order import Preprinted
 from rfid_station.domain.stock import Account, Spot, Supply
 from rfid_station.domain.uid import CardUid
 from rfid_station.domain.visual_number import bare
@@ -28,9 +29,13 @@ from rfid_station.store.card_rows import (
     subject_of,
 )
 from rfid_station.store.chain import Event
+from rfid_station.store.driver_rows import add_driver
 from rfid_station.store.engine import Database
 from rfid_station.store.ledger import Ledger, booking
 from rfid_station.store.moving import CHANGE, moved, note_state
+from rfid_station.store.numbering import Draws, draw_numbers
+from rfid_station.store.order_items import Wanted, wanted_by
+from rfid_station.store.preprinting import match, spoil_with, waiting
 from rfid_station.store.replacing import (
     check_replaceable,
     end_replaced,
@@ -39,20 +44,13 @@ from rfid_station.store.replacing import (
     place_and_driver,
     settle_request,
 )
-from rfid_station.store.search import MOST_HITS, Hit, find_hits, search_text
+from rfid_station.store.search import MOST_HITS, Hit, find_hits
 from rfid_station.store.stock_ledger import Why, post, put_back
 from rfid_station.store.stock_supply import Picked, pick
 from rfid_station.store.tables import card, driver
 from rfid_station.store.telling import TokenOf, tell
 
-MOST_DRAWS = 100
-"""How often a number is drawn again because it is taken, before the pattern counts as full."""
-
-
-_NUMBERS = (card.c.contract_id, card.c.visual_bare, card.c.alias)
-_WITH_NUMBER = select(*_NUMBERS).where(or_(*(column == bindparam(column.name) for column in _NUMBERS)))
 _INSERT_CARD = insert(card).returning(card.c.id)
-_INSERT_DRIVER = insert(driver).returning(driver.c.id)
 
 
 class Cards:
@@ -77,24 +75,33 @@ class Cards:
         replaces: int | None = None,
         valid_until: date | None = None,
         supply: Supply | None = None,
+        preprinted: int | None = None,
     ) -> Card:
         """Take a contract, a visual number and an alias for a card that nobody has touched yet.
 
         `contract_of` is called first, with the next number that no contract has had. A number that
-        is taken is drawn again.
+        is taken is drawn again. Driver, group and last day are those of the order that has the line, if one
+        has it.
 
         :param group: by default the one of the driver's fleet
         :param replaces: the card whose contract, driver and group it takes over
         :param supply: where its blank is taken, where stock is kept
+        :param preprinted: the numbers that are on the plastic already; their line is the card's then
         :raises Conflict: the UID or the order line belongs to another card, or no number is free, or nobody
-            asked for a card in place of that one, or it has one, or there is no blank for it
+            asked for a card in place of that one, or it has one; the line is cancelled or its order closed;
+            the plastic was matched, or is spoiled; there is no blank for it
         """
         with booking(self._database, actor) as ledger:
+            plastic = None if preprinted is None else waiting(ledger.connection, preprinted)
+            order_line = plastic.line if plastic and plastic.line else order_line
             _refuse_second(ledger.connection, uid, order_line)
+            wanted = wanted_by(ledger.connection, order_line, is_preprinted=plastic is not None)
+            wanted = wanted or Wanted(driver, None, group, valid_until)
             old = None if replaces is None else check_replaceable(ledger.connection, replaces)
             supply = supply or Supply()
             blank = pick(ledger.connection, uid, chip, supply)
-            contract_id, visual_number, alias = _draw_numbers(ledger, contract_of, draw_visual, draw_alias)
+            draws = Draws(contract_of, draw_visual, draw_alias)
+            contract_id, visual_number, alias = _numbers(ledger, plastic, draws)
             reserved = Card(
                 id=0,
                 uid=uid,
@@ -106,19 +113,22 @@ class Cards:
                 visual_number=visual_number,
                 alias=alias,
                 order_line=order_line,
-                driver=driver,
+                driver=wanted.driver,
                 changed_at=ledger.at,
-                group=group_for(driver.fleet if driver else "", group),
-                valid_until=valid_until,
+                group=group_for(wanted.driver.fleet if wanted.driver else "", wanted.group or group),
+                valid_until=wanted.valid_until,
                 lot=blank.lot if blank else None,
             )
             note = {"uid": uid.masked, "chip": chip, "profile": profile, "order_line": order_line}
             if old:
                 reserved = in_place_of(reserved, old)
                 note["replaces"] = old.visual_number
-            reserved = replace(reserved, id=_insert(ledger, reserved))
+            reserved = replace(reserved, id=_insert(ledger, reserved, wanted.driver_id))
             if blank:
                 _take(ledger, blank, reserved, supply.place)
+            if plastic:
+                note["preprinted"] = plastic.visual_number
+                match(ledger, plastic.id, reserved.id)
             note_state(ledger, reserved, note)
             return reserved
 
@@ -202,6 +212,8 @@ class Cards:
             check_move(before, to, actor.role, reason)
             after = moved(ledger, before, to, reason)
             note_state(ledger, after, {"was": before.state, "reason": reason})
+            if to is CardState.SPOILED:
+                spoil_with(ledger, after, reason)
             if not before.state.is_unfinished:
                 tell(ledger, after, token_of)
             if to is CardState.ACTIVE:
@@ -268,8 +280,9 @@ class Cards:
         """Every card a text may mean, the most literal reading first, at most `limit`.
 
         It may be a visual number, a contract id, a UID in any writing, an alias or a card's whole
-        link, an order line, a driver's reference or name, or `job 12` for the cards of a print job. Where
-        none of these is whole, what begins with the text comes first, then what it is a part of.
+        link, an order or its line, a driver's reference or name, a parcel's tracking number, or `job 12`
+        for the cards of a print job. Where none of these is whole, what begins with the text comes first,
+        then what it is a part of.
         """
         with self._database.read() as connection:
             return find_hits(connection, text, limit)
@@ -329,48 +342,23 @@ def _refuse_rival(rival: Card | None, shared: str) -> None:
         )
 
 
-def _draw_numbers(
-    ledger: Ledger,
-    contract_of: Callable[[int], ContractId],
-    draw_visual: Callable[[], str],
-    draw_alias: Callable[[], str],
-) -> tuple[ContractId, str, str]:
-    """A contract, a visual number and an alias that no card has ever had.
-
-    :raises Conflict: what is drawn is always taken
-    """
-    contract_id = contract_of(ledger.next_contract())
-    visual_number, alias = draw_visual(), draw_alias()
-    for _ in range(MOST_DRAWS):
-        wanted = {"contract_id": contract_id.compact, "visual_bare": bare(visual_number), "alias": alias}
-        taken = _taken(ledger.connection, wanted)
-        if not taken:
-            return contract_id, visual_number, alias
-        if "contract_id" in taken:
-            contract_id = contract_of(ledger.next_contract())
-        if "visual_bare" in taken:
-            visual_number = draw_visual()
-        if "alias" in taken:
-            alias = draw_alias()
-    raise Conflict(
-        f"no free number was found in {MOST_DRAWS} draws; the last was {visual_number} for {contract_id}",
-        hint="give desk.visual_number one # more in station.toml",
-    )
+def _numbers(ledger: Ledger, plastic: Preprinted | None, draws: Draws) -> tuple[ContractId, str, str]:
+    """The numbers on the plastic, or new ones."""
+    if plastic is None:
+        return draw_numbers(ledger, draws)
+    return plastic.contract_id, plastic.visual_number, plastic.alias
 
 
 def _take(ledger: Ledger, blank: Picked, new: Card, place: str) -> None:
     post(ledger, blank.lot, 1, blank.source, Spot(Account.IN_WORK, place), Why(new.id))
 
 
-def _taken(connection: Connection, wanted: Mapping[str, str]) -> set[str]:
-    """Which of the wanted numbers some card, living or not, already has."""
-    rows = connection.execute(_WITH_NUMBER, wanted).mappings().all()
-    return {name for name, value in wanted.items() if any(row[name] == value for row in rows)}
-
-
-def _insert(ledger: Ledger, new: Card) -> int:
+def _insert(ledger: Ledger, new: Card, driver_id: int | None) -> int:
+    """Insert a card, and its driver where nobody has inserted them yet."""
     if new.replaces is None:
-        place, driver_id = 1, _insert_driver(ledger.connection, new.driver) if new.driver else None
+        place = 1
+        if driver_id is None and new.driver:
+            driver_id = add_driver(ledger.connection, new.driver)
     else:
         place, driver_id = place_and_driver(ledger.connection, new.replaces)
     values = {
@@ -393,17 +381,6 @@ def _insert(ledger: Ledger, new: Card) -> int:
         "changed_at": ledger.at,
     }
     return int(ledger.connection.execute(_INSERT_CARD, values).scalar_one())
-
-
-def _insert_driver(connection: Connection, whom: Driver) -> int:
-    values = {
-        "name": whom.name,
-        "reference": whom.reference,
-        "fleet": whom.fleet,
-        "language": whom.language,
-        "search_text": search_text(whom),
-    }
-    return int(connection.execute(_INSERT_DRIVER, values).scalar_one())
 
 
 def _refuse_unwritten(unfinished: Card, to: CardState) -> None:

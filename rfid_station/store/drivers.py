@@ -5,12 +5,12 @@ from __future__ import annotations
 from sqlalchemy import Connection, delete, select, update
 
 from rfid_station.domain.actor import Actor
-from rfid_station.domain.card import Card, CardState, Role
+from rfid_station.domain.card import Card, CardState, Driver, Role
 from rfid_station.errors import MoveNotAllowed, StationError
 from rfid_station.store.card_rows import CARDS, card_of, subject_of
 from rfid_station.store.engine import Database
 from rfid_station.store.ledger import booking
-from rfid_station.store.tables import card, driver
+from rfid_station.store.tables import card, driver, order_item
 
 _MAY_CHARGE = (CardState.ISSUED, CardState.ACTIVE)
 
@@ -30,6 +30,17 @@ class Drivers:
             _ids(connection, reference)
             return _cards(connection, reference)
 
+    def people(self, reference: str) -> list[Driver]:
+        """Whoever is kept under a reference: for each card, and for each line of an order, once.
+
+        :raises StationError: nobody has this reference
+        """
+        columns = (driver.c.name, driver.c.reference, driver.c.fleet, driver.c.language)
+        query = select(*columns).where(driver.c.reference == reference).distinct()
+        with self._database.read() as connection:
+            _ids(connection, reference)
+            return [Driver(*row) for row in connection.execute(query)]
+
     def erase(self, reference: str, actor: Actor) -> list[Card]:
         """Forget a person: name, reference and language; which cards that concerns.
 
@@ -45,7 +56,8 @@ class Drivers:
             connection.exec_driver_sql("PRAGMA secure_delete = ON")
             ids, cards = _ids(connection, reference), _cards(connection, reference)
             _refuse_charging(cards)
-            connection.execute(update(card).where(card.c.driver_id.in_(ids)).values(driver_id=None))
+            for table in (card, order_item):
+                connection.execute(update(table).where(table.c.driver_id.in_(ids)).values(driver_id=None))
             connection.execute(delete(driver).where(driver.c.id.in_(ids)))
             for one in cards:
                 ledger.note("card.driver_erased", subject_of(one.id), visual_number=one.visual_number)

@@ -24,7 +24,10 @@ from rfid_station.store.expiring import Dates
 from rfid_station.store.feed import Feed
 from rfid_station.store.ledger import Ledger
 from rfid_station.store.operators import Operators
+from rfid_station.store.orders import Orders
+from rfid_station.store.packing import Packing
 from rfid_station.store.partners import Partners
+from rfid_station.store.preprinting import Preprints
 from rfid_station.store.prints import Prints
 from rfid_station.store.replacing import Replacements
 from rfid_station.store.shifts import Shifts
@@ -65,6 +68,9 @@ class Store:
         self.operators = Operators(database)
         self.shifts = Shifts(database)
         self.stock = Stock(database)
+        self.orders = Orders(database)
+        self.preprints = Preprints(database)
+        self.packing = Packing(database)
 
     @property
     def path(self) -> Path:

@@ -32,7 +32,16 @@ from rfid_station.domain.uid import readings
 from rfid_station.domain.visual_number import bare
 from rfid_station.errors import WrongCall
 from rfid_station.store.card_rows import CARDS, card_of
-from rfid_station.store.tables import IS_LIVING, card, driver, print_item
+from rfid_station.store.tables import (
+    IS_LIVING,
+    card,
+    driver,
+    order_item,
+    packed,
+    parcel,
+    print_item,
+    work_order,
+)
 
 MOST_HITS = 50
 """How many cards a search shows where nobody says."""
@@ -69,6 +78,7 @@ class Clue(IntEnum):
     REFERENCE = 5
     NAME = 6
     PRINT_JOB = 7
+    TRACKING = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +121,11 @@ def find_hits(connection: Connection, text: str, limit: int = MOST_HITS) -> list
     rows = {row.id: row for row in connection.execute(_WITH_IDS, {"ids": list(found)})} if found else {}
     ordered = sorted(found.values(), key=lambda one: _rank(one, rows[one.card_id]))
     return [Hit(card_of(rows[one.card_id]), one.exactness, one.clue) for one in ordered[:limit]]
+
+
+def tracking_of(text: str) -> str:
+    """A tracking number as it is kept: in capitals, without blanks."""
+    return "".join(text.split()).upper()
 
 
 def search_text(whom: Driver) -> str:
@@ -157,12 +172,24 @@ def _beginning(clue: Clue, column: ColumnElement[str], query: Select[Any], name:
 
 _CARD = select(card.c.id)
 _LIVING = _CARD.where(IS_LIVING)
+_OF_ORDER = (
+    select(card.c.id)
+    .select_from(
+        work_order.join(order_item, order_item.c.order_id == work_order.c.id).join(
+            card, card.c.order_line == order_item.c.line
+        )
+    )
+    .where(IS_LIVING)
+)
+_OF_PARCEL = select(packed.c.card_id.label("id")).select_from(parcel.join(packed))
 _WHOLE: CompoundSelect[Any] = union_all(
     _one_of(Clue.NUMBER, card.c.visual_bare, _CARD, "numbers"),
     _one_of(Clue.CONTRACT, card.c.contract_id, _CARD, "contracts"),
     _one_of(Clue.UID, card.c.uid, _CARD, "uids"),
     _one_of(Clue.ALIAS, card.c.alias, _CARD, "aliases"),
     _one_of(Clue.ORDER, card.c.order_line, _LIVING, "texts"),
+    select(_one_of(Clue.ORDER, work_order.c.name, _OF_ORDER, "texts").limit(bindparam("most")).subquery()),
+    _one_of(Clue.TRACKING, parcel.c.tracking, _OF_PARCEL, "trackings"),
     _one_of(Clue.REFERENCE, driver.c.reference, _OF_DRIVERS, "texts"),
     _beginning(Clue.NAME, driver.c.search_text, _OF_DRIVERS, "name"),
 )
@@ -181,6 +208,7 @@ _BEGINNINGS: CompoundSelect[Any] = union_all(
     _beginning(Clue.UID, card.c.uid, _CARD, "uid"),
     _beginning(Clue.ALIAS, card.c.alias, _CARD, "alias"),
     _beginning(Clue.ORDER, card.c.order_line, _LIVING, "order"),
+    _beginning(Clue.TRACKING, parcel.c.tracking, _OF_PARCEL, "tracking"),
     _beginning(Clue.REFERENCE, driver.c.reference, _OF_DRIVERS, "reference"),
     _beginning(Clue.NAME, driver.c.search_text, _OF_DRIVERS, "name"),
 )
@@ -194,6 +222,7 @@ def _whole(connection: Connection, text: str, limit: int) -> Iterator[_Found]:
         "uids": _uids(text),
         "aliases": _aliases(text),
         "texts": texts,
+        "trackings": [tracking_of(text)],
     }
     name = f"{_folded(text)}\n"
     values = {**readings_of, "name": name, "name_end": name + _BEHIND, "most": limit}
@@ -220,6 +249,7 @@ def _beginnings(connection: Connection, text: str, limit: int) -> Iterator[_Foun
         "uid": bare_or_nothing if len(number) > 1 else _BEHIND,
         "alias": bare_or_nothing if len(number) >= _SHORTEST_PART else _BEHIND,
         "order": text,
+        "tracking": tracking_of(text) if len(number) >= _SHORTEST_PART else _BEHIND,
         "reference": text,
         "name": _folded(text),
     }

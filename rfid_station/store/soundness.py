@@ -17,7 +17,17 @@ from rfid_station.store.chain import ChainReport
 from rfid_station.store.sight import cover_of, is_covered
 from rfid_station.store.sqlite import weaknesses
 from rfid_station.store.stock_check import unbalanced
-from rfid_station.store.tables import IS_LIVING, card, cover, meta, parked, partner, token, withdrawn
+from rfid_station.store.tables import (
+    IS_LIVING,
+    card,
+    cover,
+    meta,
+    parked,
+    partner,
+    preprinted,
+    token,
+    withdrawn,
+)
 
 _WITHOUT_TOKEN = {CardState.RESERVED, CardState.ENCODING, CardState.SPOILED}
 _WITH_TOKEN = [state.value for state in CardState if state not in _WITHOUT_TOKEN]
@@ -65,6 +75,7 @@ def _tokens_and_cards(connection: Connection) -> Iterator[str]:
 
 def _repeated_numbers(connection: Connection) -> Iterator[str]:
     yield from _contracts_of_several(connection)
+    yield from _numbers_on_plastic(connection)
     unique: list[Column[str]] = [card.c.visual_bare, card.c.alias]
     for column in (*unique, token.c.revision, token.c.created_seq, token.c.card_id):
         for value in connection.execute(_repeated(column)).scalars():
@@ -72,6 +83,21 @@ def _repeated_numbers(connection: Connection) -> Iterator[str]:
     for column in (card.c.uid, card.c.order_line):
         for _ in connection.execute(_repeated(column).where(IS_LIVING, column.is_not(None))).scalars():
             yield f"two cards that are not spoiled have the same {column.name}"
+
+
+def _numbers_on_plastic(connection: Connection) -> Iterator[str]:
+    """What is printed belongs to no card but the one that it was matched with."""
+    for name in ("contract_id", "visual_bare", "alias"):
+        strange = (
+            select(card.c.visual_number)
+            .join(preprinted, preprinted.c[name] == card.c[name])
+            .where(
+                or_(preprinted.c.card_id.is_(None), preprinted.c.card_id != card.c.id),
+                card.c.replaces_id.is_(None),
+            )
+        )
+        for number in connection.execute(strange).scalars():
+            yield f"card {number} has the {name} that is printed on other plastic"
 
 
 def _contracts_of_several(connection: Connection) -> Iterator[str]:

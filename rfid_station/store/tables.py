@@ -365,15 +365,20 @@ class PrintJobRow(_Row, table=True):
 
 
 class PrintItemRow(_Row, table=True):
-    """One side of one card on one sheet of a print job."""
+    """One side of one card on one sheet of a print job: of a card, or of numbers that wait for their chip."""
 
     __tablename__: ClassVar[str] = "print_item"
+    __table_args__ = (
+        CheckConstraint("card_id IS NOT NULL OR preprinted_id IS NOT NULL", name="of_something"),
+    )
 
     job_id: int = Field(foreign_key="print_job.id", primary_key=True)
     sheet_number: int = Field(primary_key=True)
     position: int = Field(primary_key=True)
     side: str = Field(primary_key=True)
-    card_id: int = Field(foreign_key="card.id", index=True)
+    card_id: int | None = Field(foreign_key="card.id", index=True)
+    preprinted_id: int | None = Field(default=None, foreign_key="preprinted.id", index=True)
+    """The numbers that were printed before a chip had them; `card_id` then comes when they are matched."""
 
 
 class LotRow(_Row, table=True):
@@ -532,6 +537,8 @@ class PackedRow(_Row, table=True):
     actor: str
     with_letter: bool
     """Whether its letter was scanned beside it."""
+    was_tapped: bool
+    """Whether the chip was read; else only the code that is printed on the card was."""
 
 
 class OperatorRow(_Row, table=True):

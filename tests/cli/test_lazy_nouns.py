@@ -23,6 +23,7 @@ NOUNS = {
     "sheet",
     "letter",
     "label",
+    "order",
     "packing",
     "shift",
     "operator",
@@ -58,7 +59,7 @@ def loaded_by(command: str) -> set[str]:
     ],
 )
 def test_what_a_command_loads(command: str, nouns: set[str]) -> None:
-    assert loaded_by(command) == nouns - {"label", "packing"}
+    assert loaded_by(command) == nouns - {"label"}
 
 
 def test_the_help_names_all(tmp_path: Path) -> None:

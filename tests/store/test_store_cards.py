@@ -13,7 +13,7 @@ from rfid_station.domain.contract_id import ContractForm, ContractId, parse_cont
 from rfid_station.domain.feed import Lane
 from rfid_station.domain.token import Token
 from rfid_station.errors import Conflict, MoveNotAllowed, WrongCall
-from rfid_station.store.cards import MOST_DRAWS
+from rfid_station.store.numbering import MOST_DRAWS
 from rfid_station.store.opening import Store
 
 JAN = Driver("Jan de Vries", "P-17", "North", "nl")

@@ -17,6 +17,9 @@ from rfid_station.domain.visual_number import NumberPattern, bare
 from rfid_station.errors import MoveNotAllowed, WrongCall
 from rfid_station.store.bulk import CHUNK, Held, NewCard
 
+HEADER_ROW = 1
+"""Rows are counted as a spreadsheet counts them; the first line of an order is the row below the header."""
+
 NOT_WRITTEN = "plain"
 """The profile of cards that nothing was written to here."""
 
@@ -148,6 +151,7 @@ class Check:
             driver=driver_of(entry),
             visual_number=entry.number,
             group=entry.group or self.wish.group,
+            place=entry.row - HEADER_ROW,
         )
 
     def order_line(self, entry: Entry) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from rfid_station.desk.batch.checking import Check, Row
 from rfid_station.desk.batch.findings import Finding
 from rfid_station.desk.batch.rows import ACTIONS, Checked, Entry, Kind
-from rfid_station.desk.issue import ALIAS_LENGTH
+from rfid_station.desk.numbers import ALIAS_LENGTH
 from rfid_station.desk.station import Station
 from rfid_station.desk.two_people import agreed
 from rfid_station.domain.actor import Actor

@@ -148,6 +148,12 @@ def _orders() -> None:
     )
     op.create_index("ix_preprinted_order_id", "preprinted", ["order_id"])
     op.create_index("ix_preprinted_order_item_id", "preprinted", ["order_item_id"])
+    with op.batch_alter_table("print_item", recreate="always") as print_item:
+        print_item.alter_column("card_id", existing_type=sa.Integer(), nullable=True)
+        print_item.add_column(sa.Column("preprinted_id", sa.Integer(), nullable=True))
+        print_item.create_foreign_key("fk_print_item_preprinted_id", "preprinted", ["preprinted_id"], ["id"])
+        print_item.create_check_constraint("of_something", "card_id IS NOT NULL OR preprinted_id IS NOT NULL")
+    op.create_index("ix_print_item_preprinted_id", "print_item", ["preprinted_id"])
 
 
 def _packing() -> None:
@@ -168,6 +174,7 @@ def _packing() -> None:
         sa.Column("at", sa.String(27), nullable=False),
         sa.Column("actor", sa.String(), nullable=False),
         sa.Column("with_letter", sa.Boolean(), nullable=False),
+        sa.Column("was_tapped", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("card_id", name="pk_packed"),
         sa.ForeignKeyConstraint(["card_id"], ["card.id"], name="fk_packed_card_id"),
         sa.ForeignKeyConstraint(["parcel_id"], ["parcel.id"], name="fk_packed_parcel_id"),
