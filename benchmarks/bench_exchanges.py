@@ -55,7 +55,7 @@ JOBS = (
 class Quiet:
     """A view of the loop that shows nothing."""
 
-    def waiting(self, tally: object) -> None: ...
+    def turned(self, tally: object) -> None: ...
 
     def stage(self, stage: object, words: str) -> None: ...
 
@@ -63,6 +63,8 @@ class Quiet:
 
     def failed(self, error: object, tally: object) -> None:
         raise SystemExit(f"a card failed: {error}")
+
+    def said(self, words: str, hint: str | None = None) -> None: ...
 
 
 def ours(station: Station, job: Job) -> tuple[float, float]:

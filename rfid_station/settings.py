@@ -105,6 +105,8 @@ class DeskSettings(_Table):
     """When a card stops that is replaced."""
     pin: SecretReference = PROMPT
     """Who says the PIN of `--operator`; meant for the environment of a script."""
+    bell: bool = True
+    """Whether the terminal rings: once for a card that is done, twice for one that is not."""
 
 
 class KeySettings(_Table):

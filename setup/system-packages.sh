@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what Python packages cannot bring (the PC/SC service, the virtual reader's driver, what
-# building pyscard takes, other people's NFC and key tools that judge our cards, a print service and
-# other people's PDF tools that judge our prints, fonts of many scripts), each only where it is missing:
-# as root, or by a sudo that asks for no password. Where neither works it says what to run, and fails.
+# building pyscard takes, a terminal that tests can look at, other people's NFC and key tools that judge
+# our cards, a print service and other people's PDF tools that judge our prints, fonts of many scripts),
+# each only where it is missing: as root, or by a sudo that asks for no password. Where neither works it says what to run, and fails.
 #
 # usage: setup/system-packages.sh PYTHON
 set -euo pipefail
@@ -63,6 +63,7 @@ need softhsm2 has_program softhsm2-util
 need "cups cups-client" has_program cupsd
 need printer-driver-cups-pdf test -e /usr/lib/cups/backend/cups-pdf
 need ghostscript has_program gs
+need tmux has_program tmux
 need poppler-utils has_program pdffonts
 need fonts-noto-core test -e /usr/share/fonts/truetype/noto/NotoSansArabic-Regular.ttf
 need "$python_name-dev" has_python_headers

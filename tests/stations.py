@@ -15,8 +15,9 @@ from tempfile import mkdtemp
 import pytest
 
 from rfid_station.desk.issue import Issued, Stage
-from rfid_station.desk.loop import Run, Tally, issue_cards
+from rfid_station.desk.loop import Run, issue_cards
 from rfid_station.desk.station import Station, create_station, open_station
+from rfid_station.desk.tally import Phase, Tally
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Driver, Role
 from rfid_station.domain.order import OrderLine
@@ -34,8 +35,9 @@ class Diary:
 
     entries: list[str] = field(default_factory=list)
 
-    def waiting(self, tally: Tally) -> None:
-        self.entries.append("waiting")
+    def turned(self, tally: Tally) -> None:
+        if tally.phase is not Phase.IN_HAND:
+            self.entries.append(f"{tally.phase}")
 
     def stage(self, stage: Stage, words: str) -> None:
         self.entries.append(f"{stage}")
@@ -45,6 +47,9 @@ class Diary:
 
     def failed(self, error: StationError, tally: Tally) -> None:
         self.entries.append(f"{type(error).__name__}: {error.message}")
+
+    def said(self, words: str, hint: str | None = None) -> None:
+        self.entries.append(words)
 
 
 @cache

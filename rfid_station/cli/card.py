@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,12 +30,13 @@ from rfid_station.cli.completion import card_numbers, group_names, lot_names
 from rfid_station.cli.context import folder_of, the_station
 from rfid_station.cli.output import confirm, show_document, show_pairs, show_rows, shown, talk
 from rfid_station.domain.card import Card, CardState, Reason
+from rfid_station.domain.order import OrderLine, Way
 from rfid_station.errors import ExitCode, WrongCall
 
 if TYPE_CHECKING:
+    from rfid_station.cli.issuing import Wish
     from rfid_station.desk.regrouping import Regrouped
     from rfid_station.desk.station import Station
-    from rfid_station.domain.order import OrderLine
     from rfid_station.store.search import Clue, Exactness
 
 
@@ -81,6 +84,12 @@ def issue(
     replacements: Annotated[
         bool, typer.Option("--replacements", help="Make the cards that `card replace` asked for.")
     ] = False,
+    order: Annotated[
+        str | None, typer.Option("--order", metavar="NAME", help="A card for each open line of a work order.")
+    ] = None,
+    scan: Annotated[
+        bool, typer.Option("--scan", help="The cards are printed already: scan each number, then tap.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tap one card and print what would be written to it.")
     ] = False,
@@ -92,6 +101,7 @@ def issue(
 
     Ends when all rows have their card, or at Ctrl-C; the card in hand is finished first.
     Run again after an interruption: rows that have their card are left alone.
+    Keys are shown at the bottom of the screen: undo, skip, spoil, pause, quit.
     """
     from rfid_station.cli import issuing, tapping
 
@@ -99,17 +109,41 @@ def issue(
         if dry_run:
             tapping.show_plan(station, tapping.Place(reader, trace), profile, as_json=as_json)
         else:
-            lines = _replacement_lines(station, file) if replacements else None
+            lines = _lines_to_make(station, file, order, replacements)
             wish = issuing.Wish(file, reader, profile, count, as_json, yes, trace, group, lines, lot=lot)
-            issuing.issue(station, wish)
+            issuing.issue(station, _as_ordered(station, wish, order, scan=scan))
 
 
-def _replacement_lines(station: Station, file: Path | None) -> Sequence[OrderLine]:
-    from rfid_station.desk.replacing import lines
+def _lines_to_make(
+    station: Station, file: Path | None, order: str | None, replacements: bool
+) -> Sequence[OrderLine] | None:
+    """The lines that something else than a fleet file says; None where nothing does."""
+    if sum((file is not None, order is not None, replacements)) > 1:
+        raise WrongCall(
+            "a fleet file, --order and --replacements are three things", hint="leave two of them out"
+        )
+    if replacements:
+        from rfid_station.desk.replacing import lines
 
-    if file is not None:
-        raise WrongCall("a fleet file and --replacements are two things", hint="leave one of them out")
-    return lines(station)
+        return lines(station)
+    if order is not None:
+        from rfid_station.desk.orders import open_lines
+
+        return open_lines(station, order)
+    return None
+
+
+def _as_ordered(station: Station, wish: Wish, name: str | None, *, scan: bool) -> Wish:
+    """The wish as a work order says it, where one does: its profile, and whether its cards are scanned."""
+    if name is not None:
+        order = station.store.orders.get(name)
+        scan = scan or order.way is Way.PRINT_FIRST
+        wish = replace(wish, order=order.name, profile=wish.profile or order.profile)
+    if not scan:
+        return wish
+    from rfid_station.desk.preprinting import preprinted_by_scan
+
+    return replace(wish, scan=partial(preprinted_by_scan, station, order=name))
 
 
 @app.command()

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from rfid_station.cli.issue_view import LiveView, PlainView
+from rfid_station.cli.desk_terminal import Look, desk_terminal
 from rfid_station.cli.output import confirm, counted, talk
 from rfid_station.cli.tapping import a_reader, stoppable
 from rfid_station.desk.claiming import draw_code
+from rfid_station.desk.clerk import Scan
 from rfid_station.desk.delivery import background_delivery
 from rfid_station.desk.fleet_file import read_fleet_file
-from rfid_station.desk.loop import Run, Tally, View, issue_cards
+from rfid_station.desk.loop import Run, issue_cards
 from rfid_station.desk.station import Station
+from rfid_station.desk.tally import FAILURES_IN_A_ROW, Tally
 from rfid_station.domain.card import Card, CardState
 from rfid_station.domain.card_group import check_group
 from rfid_station.domain.order import OrderLine
@@ -50,6 +51,15 @@ class Wish:
     """Whether no card can come any more, where somebody else knows that."""
     lot: str | None = None
     """The lot that blanks are taken from."""
+    order: str | None = None
+    """The work order that the lines are of."""
+    scan: Scan | None = None
+    """Where cards are printed before they are tapped."""
+
+    @property
+    def title(self) -> str:
+        """What is made, as the screen says it."""
+        return self.order or (self.file.name if self.file else "card issue")
 
 
 def issue(station: Station, wish: Wish) -> Tally:
@@ -58,6 +68,7 @@ def issue(station: Station, wish: Wish) -> Tally:
     profile = station.profile(wish.profile)
     group = check_group(wish.group) if wish.group is not None else None
     lot = station.store.stock.usable_lot(wish.lot).id if wish.lot is not None else None
+    look = Look(wish.title, station.settings.desk.bell, wish.scan is not None, wish.as_json)
     _agree(profile, wish.yes)
     if profile.needs_keys:
         station.keys()
@@ -65,9 +76,9 @@ def issue(station: Station, wish: Wish) -> Tally:
         a_reader(station, wish.reader, wish.trace) as reader,
         stoppable() as stop,
         background_delivery(station) as delivery,
-        _view(wish) as view,
+        desk_terminal(look) as (view, clerk),
     ):
-        codes: list[str] = []
+        codes: dict[int, str] = {}
 
         def after_card(card: Card) -> None:
             delivery.wake()
@@ -76,14 +87,15 @@ def issue(station: Station, wish: Wish) -> Tally:
                 row = card_row(card) | ({"claim_code": code} if code else {})
                 typer.echo(json.dumps(row, ensure_ascii=False))
             elif code:
-                codes.append(f"{card.visual_number}  {code}")
+                codes[card.id] = f"{card.visual_number}  {code}"
 
-        making = Run(station, profile, lines, wish.count, view, after_card, group, lot)
+        making = Run(station, profile, lines, wish.count, view, after_card, group, lot, clerk, wish.scan)
         tally = issue_cards(making, reader, lambda: stop() or wish.is_over())
         interrupted = stop()
         pending = [report for report in delivery.settle(SETTLE_S) if not report.is_at_rest]
-    for line in codes:
-        typer.echo(line)
+    for card in tally.issued:
+        if card.id in codes:
+            typer.echo(codes[card.id])
     _summary(tally, pending)
     _end(tally, pending, interrupted)
     return tally
@@ -104,19 +116,6 @@ def _agree(profile: Profile, yes: bool) -> None:
         )
 
 
-@contextmanager
-def _view(wish: Wish) -> Iterator[View]:
-    from rich.console import Console
-    from rich.live import Live
-
-    console = Console(stderr=True)
-    if not console.is_terminal or wish.as_json:
-        yield PlainView()
-        return
-    with Live(console=console, auto_refresh=False) as live:
-        yield LiveView("issue" if wish.file is None else f"issue {wish.file.name}", live)
-
-
 def card_row(card: Card) -> dict[str, Any]:
     """A made card for programs; docs/json.md describes it."""
     return {
@@ -134,11 +133,15 @@ def _summary(tally: Tally, pending: list[LaneReport]) -> None:
     parts = [f"{counted(len(tally.issued), 'card')} made"]
     if tally.failures:
         parts.append(f"{counted(len(tally.failures), 'tap')} failed")
+    if tally.taken_back:
+        parts.append(f"{counted(len(tally.taken_back), 'card')} taken back")
     if tally.begun_lines:
         parts.append(f"{counted(len(tally.begun_lines), 'begun card')} to be tapped again")
     if tally.open_lines:
         parts.append(f"{counted(len(tally.open_lines), 'row')} without a card")
     talk(", ".join(parts))
+    if any(line.replaces for line in tally.open_lines.values()):
+        talk("cards that were taken back are made anew by `rfid-station card issue --replacements`")
     for report in pending:
         talk(f"pending: {report.partner} is {report.state}, {report.detail}")
 
@@ -147,8 +150,9 @@ def _end(tally: Tally, pending: list[LaneReport], interrupted: bool) -> None:
     if interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
     if tally.must_brake:
+        last = "; ".join(error.message for error in tally.failures[-FAILURES_IN_A_ROW:])
         raise StationError(
-            f"stopped after {tally.in_a_row} cards failed in a row: {tally.failures[-1].message}",
+            f"stopped after {tally.in_a_row} cards failed in a row: {last}",
             hint="rfid-station doctor",
         )
     missing = tally.wanted is not None and not tally.is_complete

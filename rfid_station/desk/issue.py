@@ -43,7 +43,20 @@ class Stage(StrEnum):
 
 
 Tell = Callable[[Stage, str], None]
-"""Called at the start of each stage, with what is worth saying."""
+"""Called at the start of each stage, with what is worth saying; from `PLAN` on the card has its number."""
+
+
+class MadeAlready(Conflict):
+    """What lies there is a card of ours, and no blank."""
+
+    def __init__(self, card: Card) -> None:
+        super().__init__(
+            f"card {card.uid.masked} is card {card.visual_number} already, and {card.state}"
+            f" since {card.changed_at:%Y-%m-%d}",
+            hint="it is no blank: put it aside; whose it is tells "
+            f"`rfid-station card show {card.visual_number}`",
+        )
+        self.card = card
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +104,7 @@ def issue_card(
         target = target_of_blank(station, profile)
         identity = examine_blank(station, link, identity, target)
     else:
-        _check_same_plastic(unfinished, preprinted)
+        _check_number(unfinished, preprinted)
         target = target_of_card(station, unfinished)
         identity = run(link, examine_card(identity, target, station.keys_for(target)))
 
@@ -148,14 +161,21 @@ def examine_blank(station: Station, link: CardLink, identity: Identity, target: 
 def _check_new(identity: Identity, known: Card | None, may_begin: bool) -> None:
     """Refuse a card that is one already, or that nobody waits for."""
     if known:
-        raise Conflict(
-            f"card {identity.uid.masked} is card {known.visual_number} already, and {known.state}",
-            hint=f"rfid-station card show {known.visual_number}",
-        )
+        raise MadeAlready(known)
     if not may_begin:
         raise Conflict(
             f"card {identity.uid.masked} is not needed: all order lines have a card, and some were begun",
             hint="tap the cards that were begun again: `rfid-station card list --state encoding`",
+        )
+
+
+def _check_number(begun: Card, preprinted: Preprinted | None) -> None:
+    """Let a card that was begun go on under its own number only."""
+    if preprinted and preprinted.visual_number != begun.visual_number:
+        raise Conflict(
+            f"card {begun.uid.masked} was begun as {begun.visual_number},"
+            f" and {preprinted.visual_number} was scanned",
+            hint=f"scan {begun.visual_number}, or tap the card that {preprinted.visual_number} is printed on",
         )
 
 
@@ -165,16 +185,6 @@ def _check_fresh(identity: Identity, profile: Profile) -> None:
         raise CardRefused(
             f"card {identity.uid.masked} is no blank: it carries {state.link or 'data of somebody else'}",
             hint="put it aside and take a blank; `rfid-station card read` shows what is on a card",
-        )
-
-
-def _check_same_plastic(begun: Card, preprinted: Preprinted | None) -> None:
-    """Refuse to finish a card under another number than the one on its plastic."""
-    if preprinted and preprinted.visual_number != begun.visual_number:
-        raise Conflict(
-            f"this card was begun as {begun.visual_number}, and {preprinted.visual_number} was scanned",
-            hint="scan the number on this card; if it is the wrong one, spoil the card: "
-            f"rfid-station card spoil {begun.visual_number}",
         )
 
 

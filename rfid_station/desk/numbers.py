@@ -45,3 +45,10 @@ class Numbers:
     def draw_alias(self) -> str:
         """An alias that nobody can guess."""
         return "".join(secrets.choice(_ALIAS_ALPHABET) for _ in range(ALIAS_LENGTH))
+
+
+def next_number(station: Station) -> str | None:
+    """The visual number that the next card gets, where that is known: another desk may be quicker."""
+    if station.settings.desk.visual_order is not VisualOrder.RISING:
+        return None
+    return station.number_pattern.render(station.store.cards.next_contract())

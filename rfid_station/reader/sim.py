@@ -10,6 +10,7 @@
 | `deck=FILE` | keeps the pile for the next process; what was torn or killed comes again first |
 | `start=I` | the first card is number I of the pile, from 0, whatever became of it before |
 | `end=wait` | when the pile is empty, wait for `stop()` instead of ending |
+| `taps=FILE` | a card comes for each line of FILE, also of those added later: options for it, or `again` |
 | `tear=K[:MODE[:MASK]]` | at its K-th exchange the first card is pulled away, then it comes again unhurt |
 | `kill=K[:MODE[:MASK]]` | at its K-th exchange this process kills itself with SIGKILL |
 | `fault=NAME` | what is wrong with the first card: see `simulator.faults.Fault` |
@@ -87,6 +88,7 @@ class SimOptions:
     kill: Strike | None = None
     fault: Fault | None = None
     seen: Seen = Seen.PCSC
+    taps: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +227,8 @@ class SimReader:
         self._is_first = True
         self._link: SimLink | None = None
         self._come_again: list[VirtualCard] = []
+        self._before: VirtualCard | None = None
+        self._taps = 0
         self._earlier_exchanges = 0
 
     @property
@@ -252,7 +256,7 @@ class SimReader:
             self._link = self._lay_next()
             if self._link is not None:
                 yield self._link
-            elif self._options.end is End.STOP:
+            elif self._options.end is End.STOP and self._options.taps is None:
                 return
             else:
                 time.sleep(_WAIT_S)
@@ -262,6 +266,25 @@ class SimReader:
         self._put_aside()
 
     def _lay_next(self) -> SimLink | None:
+        if self._options.taps is not None:
+            return self._lay_tapped(self._options.taps)
+        return self._lay_of_pile()
+
+    def _lay_tapped(self, taps: Path) -> SimLink | None:
+        """Lay what the next line says, once there is one."""
+        lines = taps.read_text("utf-8").split("\n")[:-1] if taps.exists() else []
+        if len(lines) <= self._taps:
+            return None
+        tap = lines[self._taps]
+        self._taps += 1
+        if tap == "again" and self._before is not None:
+            return self._lay(self._before, None)
+        asked = parse_sim(f"{SCHEME}:{self._options.chip}?{tap}")
+        self._options = replace(asked, deck=self._options.deck, seen=self._options.seen, taps=taps)
+        self._left, self._is_first = 1, True
+        return self._lay_of_pile()
+
+    def _lay_of_pile(self) -> SimLink | None:
         if self._come_again:
             return self._lay(self._come_again.pop(0), self._killing())
         if self._left == 0:
@@ -315,6 +338,7 @@ class SimReader:
         link, self._link = self._link, None
         if link is None:
             return
+        self._before = link.card
         self._earlier_exchanges += _exchanges(link)
         if link.was_torn_away and self._options.fault is not Fault.VANISH:
             self._come_again.append(link.card)
@@ -395,5 +419,6 @@ _OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
     "kill": (_strike(TornMode.BEFORE), f"7, or 7:MODE with MODE one of {_MODES}"),
     "fault": (Fault, "|".join(Fault)),
     "seen": (Seen, "|".join(Seen)),
+    "taps": (_file, "taps.txt"),
 }
 """How each option is read, and how it is written."""

@@ -47,7 +47,7 @@ from rfid_station.store.replacing import (
 from rfid_station.store.search import MOST_HITS, Hit, find_hits
 from rfid_station.store.stock_ledger import Why, post, put_back
 from rfid_station.store.stock_supply import Picked, pick
-from rfid_station.store.tables import card, driver
+from rfid_station.store.tables import card, driver, meta
 from rfid_station.store.telling import TokenOf, tell
 
 _INSERT_CARD = insert(card).returning(card.c.id)
@@ -152,6 +152,11 @@ class Cards:
             encoding = moved(ledger, now, CardState.ENCODING, None, **columns)
             note_state(ledger, encoding, {"plan": plan_digest} | ({"key": f"{key}"} if key else {}))
             return replace(encoding, plan_digest=plan_digest, key=key)
+
+    def next_contract(self) -> int:
+        """The contract number that the next card gets, unless somebody else is quicker."""
+        with self._database.read() as connection:
+            return int(connection.execute(select(meta.c.contract_count)).scalar_one()) + 1
 
     def counted_by_key(self) -> dict[KeyRef, int]:
         """How many cards, spoiled ones included, may carry keys derived from which master key."""

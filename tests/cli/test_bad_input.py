@@ -88,13 +88,15 @@ def test_two_cards_on_the_reader_are_said_in_words_and_one_alone_is_made(folder:
 
 def test_a_card_that_is_issued_already_is_a_conflict_that_names_it(folder: Path) -> None:
     said = station_does(folder, "card", "issue", "--reader", "sim:ntag213?fault=duplicate")
-    assert "is card EXM-" in said.err
-    assert "already, and active" in said.err
+    assert said.code == ExitCode.DONE
+    assert "is made already: take it away" in said.err
     assert states(folder) == [CardState.ACTIVE]
     again = station_does(folder, "card", "issue", "--reader", "sim:ntag213?uid=04E10CDA993C80")
     assert again.code == ExitCode.DONE
     third = station_does(folder, "card", "issue", "--reader", "sim:ntag213?uid=04E10CDA993C80")
     assert third.code == ExitCode.CONFLICT
+    assert "is card EXM-" in third.err
+    assert "already, and active since 20" in third.err
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ from stations import CLERK, Diary, new_station
 
 from rfid_station.chip.exchange import CardLink
 from rfid_station.desk.inspection import verify
-from rfid_station.desk.loop import Run, Tally, issue_cards
+from rfid_station.desk.loop import Run, issue_cards
 from rfid_station.desk.station import Station, open_station
+from rfid_station.desk.tally import Tally
 from rfid_station.domain.card import Card, CardState
 from rfid_station.domain.key import KeyRef
 from rfid_station.encode import key_ring

@@ -1,0 +1,85 @@
+"""A real terminal of its own for a program: keys go in, what a person would see comes out."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+PATIENCE_S = 30
+_LOOK_EVERY_S = 0.02
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """One window of a private tmux, with a shell in it."""
+
+    socket: Path
+    folder: Path
+
+    def tell(self, *command: str) -> str:
+        return subprocess.run(
+            ["tmux", "-f", "/dev/null", "-S", self.socket, *command],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+        ).stdout
+
+    def keys(self, *names: str) -> None:
+        """Press keys by the names that tmux knows; any other text is typed."""
+        self.tell("send-keys", *names)
+
+    def run(self, command: str) -> None:
+        self.tell("send-keys", "-l", command)
+        self.keys("Enter")
+
+    def screen(self) -> str:
+        return self.tell("capture-pane", "-p")
+
+    def until(self, pattern: str) -> str:
+        """The first screen that shows this."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not re.search(pattern, screen := self.screen()):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"nothing like {pattern!r} came up:\n{screen}")
+            time.sleep(_LOOK_EVERY_S)
+        return screen
+
+    def resize(self, columns: int, rows: int) -> None:
+        self.tell("resize-window", "-x", f"{columns}", "-y", f"{rows}")
+
+
+@contextmanager
+def a_terminal(
+    folder: Path, columns: int = 80, rows: int = 24, environment: Mapping[str, str] | None = None
+) -> Iterator[Terminal]:
+    terminal = Terminal(folder / "tmux", folder)
+    given = {**os.environ, "PS1": "$ ", "LC_ALL": "C.UTF-8", **(environment or {})}
+    subprocess.run(
+        [
+            *("tmux", "-f", "/dev/null", "-S", terminal.socket),
+            *("new-session", "-d", "-x", f"{columns}", "-y", f"{rows}", "-c", folder),
+            *(word for name, value in (environment or {}).items() for word in ("-e", f"{name}={value}")),
+            "sh",
+        ],
+        env=given,
+        check=True,
+        timeout=PATIENCE_S,
+    )
+    try:
+        yield terminal
+    finally:
+        terminal.tell("kill-server")
+
+
+def station_command(folder: Path, *words: str) -> str:
+    """`rfid-station` as it is typed into a shell."""
+    return shlex.join([sys.executable, "-m", "rfid_station", "--station", str(folder), *words])
