@@ -283,17 +283,17 @@ def block_in_process(folder: Path) -> tuple[list[float], int]:
         arrived: dict[str, float] = {}
         worker = Worker(replication)
         (peer,) = replication.peers
-        plain_put = peer.receiver.put
+        plain_put = peer.receiver.put_soon
 
-        def put(token: Token) -> Outcome:
-            outcome = plain_put(token)
+        async def put(token: Token) -> Outcome:
+            outcome = await plain_put(token)
             if not token.valid:
                 with seen:
                     arrived[token.uid.hex] = time.perf_counter()
                     seen.notify_all()
             return outcome
 
-        peer.receiver.put = put  # type: ignore[method-assign]
+        peer.receiver.put_soon = put  # type: ignore[method-assign]
         worker.start()
         time.sleep(0.5)
         for number in range(BLOCKS):

@@ -4,6 +4,8 @@ Each is a process of its own with one uvicorn worker on the same tokens in SQLit
 a second, and what is printed is the median of the turns: whatever else this machine does disturbs all of
 them. CPU is what the server's process used for a request, which is disturbed less than the rate.
 
+Beside authorize stands an empty application in the same uvicorn: nobody gets below that with it.
+
 py-ocpi needs an environment of its own, since it pins an old FastAPI: `BENCH_PY_OCPI` names its Python.
 """
 
@@ -350,18 +352,21 @@ def main() -> None:
                 continue
             given = command if what == "ours" else [*command, str(folder / "naive.db"), str(port)]
             servers.append(Server(what, running.enter_context(process(given, port)), port, path, token))
-        report(servers, folder / "station")
+        floor_port = free_port()
+        floor = [sys.executable, str(here / "empty_endpoint.py"), str(floor_port)]
+        pid = running.enter_context(process(floor, floor_port))
+        report(servers, Server("empty", pid, floor_port, "/tokens", CLEAR), folder / "station")
 
 
-def report(servers: list[Server], folder: Path) -> None:
+def report(servers: list[Server], empty: Server, folder: Path) -> None:
     ours = servers[0]
     print(f"{TOKENS} tokens; p50 and p99 in ms, CPU in us a request; medians of {TURNS} turns")
     print(ROW.format("", "req/s", "p50", "p99", "CPU"))
     line(
         "list of 1000 as first read, 1 at once, ours", measure(ours, cold := ours.pages(40_000), 1, len(cold))
     )
-    in_turns(servers, "authorize", 1)
-    in_turns(servers, "authorize", 16)
+    in_turns([*servers, empty], "authorize", 1)
+    in_turns([*servers, empty], "authorize", 16)
     in_turns(servers, "list of 1000", 1)
     in_turns(servers, "list of 1000", 4)
     for one in servers:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from rfid_station import __version__
 from rfid_station.domain.delivery import Outcome, Verdict
@@ -40,6 +40,10 @@ from rfid_station.ocpi.wire.told import tell
 
 TIMEOUT_S = 10.0
 MOST_REDIRECTS = 3
+
+Result = TypeVar("Result")
+Exchanges = Generator[HttpRequest, HttpAnswer, Result]
+"""What is asked over HTTP, one request after the other, whoever carries it (ADR 3); `NoAnswer` is thrown."""
 
 _written = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
@@ -122,6 +126,47 @@ class OcpiClient:
         A redirect is followed on the same scheme, host and port alone, so that the token never
         leaves them; and only 307 and 308, which keep method and body.
         """
+        return self.lead(self.calling(method, url, body, is_functional=is_functional))
+
+    def lead(self, exchanges: Exchanges[Result]) -> Result:
+        """Make the requests of a dialogue, and wait for the answer to each."""
+        try:
+            request = next(exchanges)
+            while True:
+                try:
+                    answered = self._http.exchange(request, self._timeout_s)
+                except NoAnswer as trouble:
+                    request = exchanges.throw(trouble)
+                else:
+                    request = exchanges.send(answered)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+
+    async def lead_soon(self, exchanges: Exchanges[Result]) -> Result:
+        """The same from within an event loop."""
+        try:
+            request = next(exchanges)
+            while True:
+                try:
+                    answered = await self._http.exchange_soon(request, self._timeout_s)
+                except NoAnswer as trouble:
+                    request = exchanges.throw(trouble)
+                else:
+                    request = exchanges.send(answered)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+
+    def calling(
+        self,
+        method: str,
+        url: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        is_functional: bool = False,
+    ) -> Exchanges[Answer]:
+        """What `call` does, for whoever carries the requests."""
         known = self._routed_headers if is_functional else self._headers
         headers = {**known, "X-Correlation-ID": fresh_id()}
         written = None
@@ -132,7 +177,7 @@ class OcpiClient:
         for _ in range(MOST_REDIRECTS + 1):
             headers["X-Request-ID"] = fresh_id()
             try:
-                answered = self._http.exchange(HttpRequest(method, url, headers, written), self._timeout_s)
+                answered = yield HttpRequest(method, url, headers, written)
             except NoAnswer as trouble:
                 return Answer(self._unanswered(method, url, trouble))
             status, target = answered.status, answered.headers.get("location")
@@ -188,6 +233,24 @@ class TokensReceiver:
 
     def put(self, token: Token) -> Outcome:
         """Create or replace the whole token there. A token that cannot be told is refused unsent."""
+        return self._client.lead(self._putting(token))
+
+    async def put_soon(self, token: Token) -> Outcome:
+        """The same from within an event loop."""
+        return await self._client.lead_soon(self._putting(token))
+
+    def prove(self, token: Token) -> tuple[Outcome, list[str] | None]:
+        """Ask what the partner holds. An empty list: exactly this token. Otherwise the differences by name.
+
+        None when the outcome is no acknowledgement. Not knowing the token is an answer, and a difference.
+        """
+        return self._client.lead(self._proving(token))
+
+    async def prove_soon(self, token: Token) -> tuple[Outcome, list[str] | None]:
+        """The same from within an event loop."""
+        return await self._client.lead_soon(self._proving(token))
+
+    def _putting(self, token: Token) -> Exchanges[Outcome]:
         if token.party != self._party:
             return Outcome(
                 Verdict.REFUSED, f"not sent: the token is of {token.party}, and {self._party} is registered"
@@ -196,22 +259,20 @@ class TokensReceiver:
             url, body = self.request(token)
         except StationError as impossible:
             return Outcome(Verdict.REFUSED, f"not sent: {impossible}")
-        if self._known is None:
-            return self._client.call("PUT", url, body, is_functional=True).outcome
-        return self._put_or_patch(self._known, url, body)
+        if self._known is not None:
+            return (yield from self._putting_or_patching(self._known, url, body))
+        answer = yield from self._client.calling("PUT", url, body, is_functional=True)
+        return answer.outcome
 
-    def _put_or_patch(self, known: Known, url: str, body: dict[str, object]) -> Outcome:
+    def _putting_or_patching(self, known: Known, url: str, body: dict[str, object]) -> Exchanges[Outcome]:
         part = known.part_of(url, body)
         # Whatever comes of it but an acknowledgement: the next request is a PUT.
         known.forget(url)
-        if part is not None:
-            outcome = self._client.call("PATCH", url, part, is_functional=True).outcome
-            outcome = replace(outcome, is_partial=True)
-        else:
-            outcome = self._client.call("PUT", url, body, is_functional=True).outcome
-        if outcome.verdict is Verdict.ACKNOWLEDGED:
+        method, told = ("PUT", body) if part is None else ("PATCH", part)
+        answer = yield from self._client.calling(method, url, told, is_functional=True)
+        if answer.is_acknowledged:
             known.note(url, body)
-        return outcome
+        return answer.outcome if part is None else replace(answer.outcome, is_partial=True)
 
     def request(self, token: Token) -> tuple[str, dict[str, object]]:
         """The URL and body with which a token is told, before anything is sent.
@@ -222,22 +283,18 @@ class TokensReceiver:
         url = self._dialect.url_of_token(self._receiver_url, told, slash=self._profile.trailing_slash)
         return url, self._dialect.token_to_wire(told, nulls=self._profile.nulls)
 
-    def prove(self, token: Token) -> tuple[Outcome, list[str] | None]:
-        """Ask what the partner holds. An empty list: exactly this token. Otherwise the differences by name.
-
-        None when the outcome is no acknowledgement. Not knowing the token is an answer, and a difference.
-        """
+    def _proving(self, token: Token) -> Exchanges[tuple[Outcome, list[str] | None]]:
         try:
             url, body = self.request(token)
         except StationError as impossible:
             return Outcome(Verdict.REFUSED, f"not asked: {impossible}"), None
-        outcome, found = self._read_back(token, url)
+        answer = yield from self._client.calling("GET", url, is_functional=True)
+        outcome, found = self._read_back(token, answer)
         if self._known is not None and found is not None:
             self._known.note(url, body) if found == [] else self._known.forget(url)
         return outcome, found
 
-    def _read_back(self, token: Token, url: str) -> tuple[Outcome, list[str] | None]:
-        answer = self._client.call("GET", url, is_functional=True)
+    def _read_back(self, token: Token, answer: Answer) -> tuple[Outcome, list[str] | None]:
         if answer.http_status == 404 or (answer.http_status == 200 and answer.status_code == UNKNOWN_TOKEN):
             return Outcome(Verdict.ACKNOWLEDGED, answer.outcome.detail), ["unknown there"]
         if not answer.is_acknowledged:

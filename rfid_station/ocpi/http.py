@@ -14,11 +14,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
-from typing import Protocol
+from typing import Protocol, TypeVar
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from pyreqwest.client import SyncClient, SyncClientBuilder
+from pyreqwest.client import Client, ClientBuilder, SyncClient, SyncClientBuilder
 from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
+from pyreqwest.request import BaseRequestBuilder
 
 LARGEST_ANSWER = 1 << 20
 """Bytes of an answer that are read at most."""
@@ -31,6 +32,9 @@ _NOT_CONNECTED = "client error (Connect)"
 _REFUSES_US = re.compile(r"received fatal alert: (\w*Certificate\w*|UnknownCA|AccessDenied|HandshakeFailure)")
 """The alerts of TLS about who we are (RFC 8446, 6.2); in TLS 1.3 they come in place of the answer."""
 _MOST_CLIENTS = 16
+
+_Client = TypeVar("_Client", ClientBuilder, SyncClientBuilder)
+_Building = TypeVar("_Building", bound=BaseRequestBuilder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,12 @@ class Transport(Protocol):
         :raises NoAnswer: none came, or it broke off
         """
 
+    async def exchange_soon(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
+        """The same from within an event loop, for who has many requests under way at once.
+
+        :raises NoAnswer: none came, or it broke off
+        """
+
     def close(self) -> None:
         """Close the connections."""
 
@@ -113,16 +123,26 @@ class Origin:
         except PyreqwestError as trouble:
             raise _explained(trouble, timeout_s) from None
 
+    async def exchange_soon(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
+        """The same from within an event loop, for who has many requests under way at once.
+
+        :raises NoAnswer: none came, or it broke off
+        """
+        try:
+            client = _client_soon(self._identity, self._roots, past_any_proxy=_is_here(_origin(request.url)))
+            building = _built(client.request(request.method, request.url), request, timeout_s)
+            async with building.build_streamed() as answer:
+                read = await answer.body_reader.read(LARGEST_ANSWER + 1)
+                return _answer(answer.status, answer.headers, bytes(read or b""))
+        except PyreqwestError as trouble:
+            raise _explained(trouble, timeout_s) from None
+
     def _send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
         client = self._client(past_any_proxy=_is_here(_origin(request.url)))
-        building = client.request(request.method, request.url).headers(request.headers)
-        building = building.timeout(timedelta(seconds=timeout_s)).streamed_read_buffer_limit(_READ_AHEAD)
-        if request.body is not None:
-            building = building.body_bytes(request.body)
+        building = _built(client.request(request.method, request.url), request, timeout_s)
         with building.build_streamed() as answer:
-            content = bytes(answer.body_reader.read(LARGEST_ANSWER + 1) or b"")
-            is_whole = len(content) <= LARGEST_ANSWER
-            return HttpAnswer(answer.status, answer.headers, content if is_whole else None)
+            read = answer.body_reader.read(LARGEST_ANSWER + 1)
+            return _answer(answer.status, answer.headers, bytes(read or b""))
 
     def close(self) -> None:
         """Do nothing: the connections are everybody's, and are given up when they were idle for a while."""
@@ -131,21 +151,41 @@ class Origin:
         return _client(self._identity, self._roots, past_any_proxy=past_any_proxy)
 
 
+def _built(building: _Building, request: HttpRequest, timeout_s: float) -> _Building:
+    building = building.headers(request.headers).timeout(timedelta(seconds=timeout_s))
+    building = building.streamed_read_buffer_limit(_READ_AHEAD)
+    return building if request.body is None else building.body_bytes(request.body)
+
+
+def _answer(status: int, headers: Mapping[str, str], content: bytes) -> HttpAnswer:
+    return HttpAnswer(status, headers, content if len(content) <= LARGEST_ANSWER else None)
+
+
 @lru_cache(_MOST_CLIENTS)
 def _client(identity: bytes, roots: bytes, *, past_any_proxy: bool) -> SyncClient:
     """Made once for each certificate that we show: reading whom we trust takes longer than a dozen calls."""
-    plain = SyncClientBuilder().gzip(False).brotli(False).zstd(False).deflate(False)
+    try:
+        return _configured(SyncClientBuilder(), identity, roots, past_any_proxy=past_any_proxy).build()
+    except (ValueError, PyreqwestError) as trouble:
+        if not identity:
+            raise
+        raise UnusableIdentity(_causes(trouble)[-1]) from None
+
+
+@lru_cache(_MOST_CLIENTS)
+def _client_soon(identity: bytes, roots: bytes, *, past_any_proxy: bool) -> Client:
+    """The same for event loops, however many there are. The identity was tried already."""
+    return _configured(ClientBuilder(), identity, roots, past_any_proxy=past_any_proxy).build()
+
+
+def _configured(plain: _Client, identity: bytes, roots: bytes, *, past_any_proxy: bool) -> _Client:
+    plain = plain.gzip(False).brotli(False).zstd(False).deflate(False)
     plain = plain.follow_redirects(False).referer(False).pool_idle_timeout(timedelta(seconds=_IDLE_S))
     if roots:
         plain = plain.add_root_certificate_pem(roots)
     if past_any_proxy:
         plain = plain.no_proxy()
-    try:
-        return (plain.identity_pem(identity) if identity else plain).build()
-    except (ValueError, PyreqwestError) as trouble:
-        if not identity:
-            raise
-        raise UnusableIdentity(_causes(trouble)[-1]) from None
+    return plain.identity_pem(identity) if identity else plain
 
 
 def _origin(url: str) -> str:

@@ -60,6 +60,9 @@ class _DeadEnd:
         self.requests.append(request)
         return HttpAnswer(200, {}, json.dumps({"status_code": 1000}).encode())
 
+    async def exchange_soon(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
+        return self.exchange(request, timeout_s)
+
     def close(self) -> None:
         """Nothing is open."""
 

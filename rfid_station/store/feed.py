@@ -114,20 +114,22 @@ class Feed:
             self._sights[row.name] = (row.cover_no, sight)
         return sight
 
-    def standing(self, partner: str) -> Standing:
+    def standing(self, partner: str, *, counted: bool = True) -> Standing:
         """Where a partner stands.
 
+        :param counted: without it `behind` is 1 whatever lies there: counting takes long in a long backlog
         :raises WrongCall: there is no such partner
         """
         with self._database.read() as connection:
             row = partner_row(connection, partner)
+            sight = self._sight(connection, row)
             waiting = select(parked).where(parked.c.partner_id == row.id).order_by(parked.c.token_id)
             return Standing(
                 partner=row.name,
                 cursors={Lane.URGENT: row.urgent_cursor, Lane.BULK: row.bulk_cursor},
                 head=connection.execute(select(meta.c.revision)).scalar_one(),
                 parked=tuple(_parked_of(one) for one in connection.execute(waiting)),
-                behind=self._sight(connection, row).behind(connection, row.bulk_cursor),
+                behind=(sight.behind if counted else sight.is_behind)(connection, row.bulk_cursor),
             )
 
     def changes_after(self, partner: str, revision: int, lane: Lane, limit: int) -> list[Change]:

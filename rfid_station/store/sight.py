@@ -12,11 +12,13 @@ A token is in one of them at most.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Row,
@@ -51,6 +53,10 @@ SHOWN = (
 )
 """What has to be read of a token, in this order, to see what a partner sees. A page has many of them."""
 
+_AFTER: BindParameter[int] = bindparam("after", type_=token.c.revision.type)
+_MOST: BindParameter[int] = bindparam("most")
+_NO_END = (1 << 63) - 1
+_revision = attrgetter("revision")
 _SPELLS = select(cover).where(cover.c.partner_id == bindparam("partner_id"))
 _FROZEN = (
     withdrawn.c.contract_id,
@@ -91,6 +97,7 @@ class Sight:
     partner_id: int
     cover: Cover
     whitelist: Whitelist | None
+    _queries: list[_Queries] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, connection: Connection, partner: Row[Any]) -> Sight:
@@ -102,36 +109,32 @@ class Sight:
 
     def changes(self, connection: Connection, after: int, lane: Lane, limit: int) -> list[Change]:
         """Up to `limit` changes behind a revision, ascending."""
+        page = {"after": after, "most": limit}
         found: list[Change] = []
-        for query in self._told(after, lane):
-            found += map(self._change, connection.execute(query.limit(limit)))
-        found += map(_taken_change, connection.execute(self._taken(after).limit(limit)))
-        return sorted(found, key=lambda change: change.revision)[:limit]
+        for query in self._feed.told(after):
+            found += map(self._change, connection.execute(query.page[lane], page))
+        found += map(_taken_change, connection.execute(self._feed.taken.page[Lane.BULK], page))
+        return sorted(found, key=_revision)[:limit]
 
     def behind(self, connection: Connection, after: int) -> int:
         """How many tokens changed behind a revision."""
-        queries = (
-            select(func.count()).select_from(query.order_by(None).subquery())
-            for query in (*self._told(after, Lane.BULK), self._taken(after))
-        )
-        return sum(connection.execute(query).scalar_one() for query in queries)
+        queries = (*self._feed.told(after), self._feed.taken)
+        return sum(connection.execute(query.count, {"after": after}).scalar_one() for query in queries)
 
-    def _told(self, after: int, lane: Lane) -> Iterator[Select[Any]]:
-        """The covered tokens behind a revision, told and restated, each in the order of their revisions."""
-        in_lane = true() if lane is Lane.BULK else IS_URGENT
-        told = select(*SHOWN).where(token.c.revision > after, in_lane, is_covered(self.cover))
-        yield told.where(*(not_(unchanged) for _, unchanged in self._restated())).order_by(token.c.revision)
-        for spell, unchanged in self._restated():
-            if spell.until > after:
-                behind = token.c.created_seq > after - spell.since
-                yield select(*SHOWN).where(behind, in_lane, unchanged).order_by(token.c.created_seq)
+    def is_behind(self, connection: Connection, after: int) -> bool:
+        """Whether any token changed behind a revision."""
+        queries = (*self._feed.told(after), self._feed.taken)
+        first = {"after": after, "most": 1}
+        return any(connection.execute(query.page[Lane.BULK], first).first() for query in queries)
 
-    def _taken(self, after: int) -> Select[Any]:
-        """The withdrawn tokens behind a revision, in the order of their revisions. All are urgent."""
-        taken = _WITHDRAWN.where(withdrawn.c.partner_id == self.partner_id, withdrawn.c.revision > after)
-        return taken.order_by(withdrawn.c.revision)
+    @property
+    def _feed(self) -> _Queries:
+        """Made once: writing a query takes longer than a page of the feed."""
+        if not self._queries:
+            self._queries.append(_Queries(self))
+        return self._queries[0]
 
-    def _restated(self) -> Iterator[tuple[Spell, ColumnElement[bool]]]:
+    def restated(self) -> Iterator[tuple[Spell, ColumnElement[bool]]]:
         """The spells that told everything once more, and which tokens did not change since."""
         spells = {spell for spell in self.cover.spells.values() if spell.is_covered and spell.since}
         for spell in sorted(spells, key=lambda spell: spell.since):
@@ -179,7 +182,7 @@ class Sight:
         """`token_id, revision, urgent, last_updated` of all that the partner is to know. Reads every row."""
         revision: ColumnElement[Any] = token.c.revision
         at: ColumnElement[Any] = token.c.last_updated
-        for spell, unchanged in self._restated():
+        for spell, unchanged in self.restated():
             revision = case((unchanged, spell.since + token.c.created_seq), else_=revision)
             stamp = literal(spell.stamp, token.c.last_updated.type)
             at = case((and_(unchanged, token.c.last_updated < stamp), stamp), else_=at)
@@ -193,6 +196,44 @@ class Sight:
             withdrawn.c.token_id, withdrawn.c.revision, literal(True), withdrawn.c.last_updated
         ).where(withdrawn.c.partner_id == self.partner_id)
         return union_all(covered, taken).subquery("everything")
+
+
+class _Queries:
+    """The feed of one view, behind a revision `after`."""
+
+    def __init__(self, sight: Sight) -> None:
+        restated = tuple(sight.restated())
+        changed = (not_(unchanged) for _, unchanged in restated)
+        told = select(*SHOWN).where(token.c.revision > _AFTER, is_covered(sight.cover), *changed)
+        taken = _WITHDRAWN.where(withdrawn.c.partner_id == sight.partner_id, withdrawn.c.revision > _AFTER)
+        self._told = [(_NO_END, _Query(told, token.c.revision))]
+        self._told += [
+            (
+                spell.until,
+                _Query(
+                    select(*SHOWN).where(token.c.created_seq > _AFTER - spell.since, unchanged),
+                    token.c.created_seq,
+                ),
+            )
+            for spell, unchanged in restated
+        ]
+        self.taken = _Query(taken, withdrawn.c.revision)
+        """The withdrawn tokens. All are urgent."""
+
+    def told(self, after: int) -> Iterator[_Query]:
+        """The covered tokens, told and restated."""
+        return (query for until, query in self._told if until > after)
+
+
+class _Query:
+    """Rows of the feed: up to `most` in the order of their revisions, those of one lane, and how many."""
+
+    def __init__(self, rows: Select[Any], order: ColumnElement[int]) -> None:
+        self.page = {
+            Lane.BULK: rows.order_by(order).limit(_MOST),
+            Lane.URGENT: rows.where(IS_URGENT).order_by(order).limit(_MOST),
+        }
+        self.count = select(func.count()).select_from(rows.subquery())
 
 
 def own_change(row: Row[Any]) -> Change:

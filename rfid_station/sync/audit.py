@@ -17,9 +17,10 @@ from enum import StrEnum
 from rfid_station.domain.delivery import Verdict
 from rfid_station.domain.feed import Change, Lane, Standing
 from rfid_station.sync.confirmation import Confirmation, PushAnswer
-from rfid_station.sync.courier import Courier, Result
+from rfid_station.sync.courier import Courier
 from rfid_station.sync.pace import Draw, Pace, PaceState, Timing
 from rfid_station.sync.push import Push
+from rfid_station.sync.speaker import Result
 
 UNKNOWN_THERE = "unknown there"
 """What `TokenReceiver.prove` says of a token that a partner does not know."""

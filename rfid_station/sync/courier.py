@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import random
 import threading
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.feed import Change, Parked
-from rfid_station.domain.token import Token
 from rfid_station.errors import StationError
+from rfid_station.sync.clerk import Clerk
 from rfid_station.sync.clock import Clock
-from rfid_station.sync.fresh import Fresh
 from rfid_station.sync.lane import PartnerLane
+from rfid_station.sync.loop import run_in_loop
 from rfid_station.sync.outage import Outage
 from rfid_station.sync.pace import Draw, PaceState, Timing
 from rfid_station.sync.port import FeedStore, Peer
 from rfid_station.sync.report import LaneReport, Traffic, report
-from rfid_station.sync.shift import Shift, Work
-from rfid_station.sync.step import Call, Commit, Deliver, Scan, Wait
+from rfid_station.sync.shift import Shift
+from rfid_station.sync.speaker import Result, Speaker
+from rfid_station.sync.step import Call, Deliver, Scan, Wait
 from rfid_station.sync.turn import Turns
+from rfid_station.sync.turn_work import TurnWork
 
 _GAVE_UP = (PaceState.DOWN, PaceState.UNAUTHORIZED)
 
@@ -31,19 +30,10 @@ _KEEP_EVERY = timedelta(seconds=10)
 """How often it is written down that a partner acknowledges what it is sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came of one request: the state it was about, the outcome, and what a GET showed."""
-
-    change: Change
-    outcome: Outcome
-    differences: list[str] | None = None
-
-
 class Courier:
     """Drives the lane of one partner, with as many requests at once as its profile allows.
 
-    `drain` and `push` run in one thread; the lane is touched under a lock.
+    The lane is touched by one thread at a time; only what is said of it can be asked from others.
     """
 
     def __init__(
@@ -57,7 +47,6 @@ class Courier:
     ) -> None:
         self.peer = peer
         self.clock = clock
-        self.traffic = Traffic()
         self.store = store
         self._turns = turns
         self._timing = timing
@@ -70,32 +59,32 @@ class Courier:
         self._nudged = threading.Event()
         self._looked_up_s = clock.elapsed_s()
         self._stopped = threading.Event()
-        self._apart_s = 1.0 / peer.profile.max_rps if peer.profile.max_rps else 0.0
-        self._next_request_s = -math.inf
-        self._lock = threading.RLock()
-        self._bell = threading.Event()
-        self._fresh = Fresh()
+        self._clerk = Clerk(store, peer.name, clock)
+        self._speaker = Speaker(store, peer, clock, self._stopped)
 
     @property
     def name(self) -> str:
         """The partner's."""
         return self.peer.name
 
+    @property
+    def traffic(self) -> Traffic:
+        """What was asked and met so far."""
+        return self._speaker.traffic
+
     def nudge(self) -> None:
         """Say that something changed: a courier at rest wakes, one at work looks for urgent changes."""
         self._nudged.set()
-        self._bell.set()
 
     def stop(self) -> None:
         """Let the requests under way be the last ones."""
         self._stopped.set()
         self._nudged.set()
-        self._bell.set()
 
     def abandon(self) -> None:
         """Wait for it no longer. The request under way ends some time, and nothing follows it."""
         self.stop()
-        self.traffic = replace(self.traffic, last_error="the last request has not been answered yet")
+        self._speaker.note(last_error="the last request has not been answered yet")
 
     def rest(self, most_s: float) -> None:
         """Sleep until there is something to do, or so many seconds are over."""
@@ -130,7 +119,7 @@ class Courier:
 
     def newest(self, token_id: int) -> Change | None:
         """A token as the partner is to see it now; None if it is not to see it at all."""
-        return self.store.newest(self.name, token_id)
+        return self._clerk.newest(token_id)
 
     # Bulk and urgent lane
 
@@ -143,7 +132,7 @@ class Courier:
         try:
             self._drain(until_s, is_patient=is_patient)
         except StationError as trouble:
-            self.traffic = replace(self.traffic, last_error=trouble.message, resumes_at=None)
+            self._speaker.note(last_error=trouble.message, resumes_at=None)
             self._forget()
             raise
         except BaseException:
@@ -151,14 +140,14 @@ class Courier:
             raise
 
     def _drain(self, until_s: float, *, is_patient: bool) -> None:
-        self.traffic = replace(self.traffic, resumes_at=None)
+        self._speaker.note(resumes_at=None)
         lane = self._refreshed_lane()
         has_looked = False
         while self._may_go_on(until_s):
             self._look_up(lane)
             step = lane.next_step(self.clock.now())
             if isinstance(step, Wait):
-                self.traffic = replace(self.traffic, resumes_at=step.until)
+                self._speaker.note(resumes_at=step.until)
                 if not is_patient:
                     break
                 is_over = not self._sit_out(step, until_s)
@@ -171,9 +160,9 @@ class Courier:
                 has_looked = False
                 self._deliver(lane, step, until_s)
             elif isinstance(step, Scan):
-                self._scan(lane, step)
+                self._clerk.scan(lane, step)
             else:
-                self._commit(lane, step)
+                self._clerk.commit(lane, step)
         self._commit_all(lane)
 
     def _look_up(self, lane: PartnerLane) -> None:
@@ -202,7 +191,7 @@ class Courier:
         if pulled_at:
             self._outage.pulled(pulled_at)
         self.store.enforce(self.name)
-        standing = self.store.standing(self.name)
+        standing = self.store.standing(self.name, counted=False)
         if self._lane is None:
             window = self.peer.profile.max_in_flight
             self._lane = PartnerLane(
@@ -223,26 +212,9 @@ class Courier:
         """Throw away what was in memory: the store knows what is certain."""
         self._lane = None
 
-    def _scan(self, lane: PartnerLane, scan: Scan) -> None:
-        read_s = self.clock.elapsed_s()
-        changes = self._read(scan)
-        with self._lock:
-            self._fresh.note(changes, read_s)
-            lane.scanned(scan, changes)
-
-    def _read(self, page: Scan) -> Sequence[Change]:
-        return self.store.changes_after(self.name, page.after, page.lane, page.limit)
-
-    def _commit(self, lane: PartnerLane, commit: Commit) -> None:
-        self.store.advance(
-            self.name, commit.lane, commit.cursor, commit.park, commit.unpark, after=commit.after
-        )
-        with self._lock:
-            lane.committed(commit)
-
     def _commit_all(self, lane: PartnerLane) -> None:
         while commit := lane.pending_commit():
-            self._commit(lane, commit)
+            self._clerk.commit(lane, commit)
         self._keep_contact()
 
     def _keep_contact(self) -> None:
@@ -270,50 +242,31 @@ class Courier:
             if self.peer.profile.max_in_flight == 1:
                 self._request(lane, deliver)
             else:
-                self._deliver_many(lane, deliver, until_s)
+                self._request_many(lane, deliver, until_s)
             # Within the turn: a row that is written later could undo what another desk wrote meanwhile.
             while commit := lane.pressing_commit(self.clock.now()):
-                self._commit(lane, commit)
+                self._clerk.commit(lane, commit)
             self._keep_contact()
-
-    def _deliver_many(self, lane: PartnerLane, first: Deliver, until_s: float) -> None:
-        """Make requests, several at once, until nothing is left to do now or somebody wants the turn."""
-        self._fresh.forget()
-        if page := lane.next_page():
-            read_s = self.clock.elapsed_s()
-            self._fresh.note(self._read(page), read_s)
-        work = _TurnWork(self, lane, until_s)
-        window = self.peer.profile.max_in_flight
-        Shift(work, self._lock, window, self._bell, f"sync {self.name}").run(first)
 
     def _request(self, lane: PartnerLane, deliver: Deliver, call: Call | None = None) -> Result | None:
         """Make one request about a token as it is now; None when there is nothing to say about it."""
-        return self._request_about(lane, deliver, self.newest(deliver.token_id), call)
+        newest = self.newest(deliver.token_id)
+        return self._speaker.converse(self._speaker.request(lane, deliver, newest, call))
 
-    def _request_about(
-        self,
-        lane: PartnerLane,
-        deliver: Deliver,
-        change: Change | None,
-        call: Call | None = None,
-        *,
-        is_begun: bool = False,
-    ) -> Result | None:
-        with self._lock:
-            attempt = lane.begin(deliver, change, self.clock.now(), call)
-        if attempt is None or change is None:
-            return None
-        if not is_begun:
-            self._begin_request()
-        if attempt.call is Call.PUT:
-            outcome = self._bring(change, attempt.token)
-            with self._lock:
-                lane.finish_put(attempt, outcome, self.clock.now())
-            return Result(change, outcome)
-        outcome, differences = self._prove(change, attempt.token)
-        with self._lock:
-            lane.finish_proof(attempt, outcome, differences, self.clock.now())
-        return Result(change, outcome, differences)
+    def _request_many(self, lane: PartnerLane, first: Deliver, until_s: float) -> None:
+        """Make requests, several at once, until nothing is left to do now or somebody wants the turn."""
+        self._clerk.begin_turn(lane)
+        self._speaker.begin_request()
+        work = TurnWork(
+            lane,
+            self._speaker,
+            self._clerk,
+            self.clock,
+            look_up=self._look_up,
+            is_enough=lambda: not self._may_go_on(until_s),
+            is_wanted=lambda: self._turns.is_wanted(self.name),
+        )
+        run_in_loop(Shift(work, self.peer.profile.max_in_flight).run(first))
 
     @contextmanager
     def _turn(self, patience_s: float) -> Iterator[bool]:
@@ -323,60 +276,7 @@ class Courier:
                 yield is_ours
             finally:
                 if is_ours:
-                    self._await_rate()
-
-    def _await_rate(self) -> None:
-        left_s = self._rate_left_s()
-        if left_s > 0:
-            self.clock.wait(self._stopped, left_s)
-
-    def _rate_left_s(self) -> float:
-        return self._next_request_s - self.clock.elapsed_s()
-
-    def _begin_request(self) -> None:
-        """Wait until the next request may begin, and begin it."""
-        with self._lock:
-            now_s = self.clock.elapsed_s()
-            begin_s = max(now_s, self._next_request_s)
-            self._next_request_s = begin_s + self._apart_s
-        if begin_s > now_s:
-            self.clock.wait(self._stopped, begin_s - now_s)
-
-    def _bring(self, change: Change, token: Token) -> Outcome:
-        """Send a token. What was sent in part is believed after a read-back alone, or is sent as a whole."""
-        outcome = self._put(token)
-        if not outcome.is_partial or outcome.verdict not in (Verdict.ACKNOWLEDGED, Verdict.REFUSED):
-            return outcome
-        if outcome.verdict is Verdict.ACKNOWLEDGED:
-            self._begin_request()
-            if self._prove(change, token)[1] == []:
-                return outcome
-        self._begin_request()
-        return self._put(token)
-
-    def _put(self, token: Token) -> Outcome:
-        outcome = self.peer.receiver.put(token)
-        self._note(outcome, puts=1)
-        return outcome
-
-    def _prove(self, change: Change, token: Token) -> tuple[Outcome, list[str] | None]:
-        outcome, differences = self.peer.receiver.prove(token)
-        self._note(outcome, proofs=1)
-        if differences is not None:
-            self.store.record_proof(
-                self.name, change.token_id, change.revision, not differences, "; ".join(differences)
-            )
-        return outcome, differences
-
-    def _note(self, outcome: Outcome, *, puts: int = 0, proofs: int = 0) -> None:
-        with self._lock:
-            known = self.traffic
-            error, success = known.last_error, known.last_success
-            if outcome.verdict is Verdict.ACKNOWLEDGED:
-                success = self.clock.now()
-            else:
-                error = f"{outcome.verdict}: {outcome.detail}"
-            self.traffic = Traffic(known.puts + puts, known.proofs + proofs, error, known.resumes_at, success)
+                    self._speaker.await_rate()
 
     # One token, out of its turn
 
@@ -396,7 +296,7 @@ class Courier:
                 return
             lane = self._refreshed_lane()
             while scan := lane.next_scan():
-                self._scan(lane, scan)
+                self._clerk.scan(lane, scan)
             yield lane
             self._commit_all(lane)
 
@@ -423,8 +323,7 @@ class Courier:
             change = self.newest(token_id) if is_ours else None
             if change is None:
                 return None
-            self._begin_request()
-            return Result(change, *self._prove(change, change.token))
+            return self._speaker.converse(self._speaker.read_back(change))
 
     def pause_left_s(self) -> float:
         """How long the partner is to be left alone: it failed just now, or asked for it."""
@@ -433,48 +332,3 @@ class Courier:
         if pace is None or pace.paused_until is None or not pace.is_pausing(now):
             return 0.0
         return (pace.paused_until - now).total_seconds()
-
-
-class _TurnWork:
-    """What is done at a partner within one turn, step by step, as its lane says."""
-
-    def __init__(self, courier: Courier, lane: PartnerLane, until_s: float) -> None:
-        self._courier = courier
-        self._lane = lane
-        self._until_s = until_s
-        self._is_one_about_to_begin = False
-
-    def is_enough(self) -> bool:
-        """Whether it is over for today."""
-        return not self._courier._may_go_on(self._until_s)
-
-    def is_wanted(self) -> bool:
-        """Whether somebody else wants the turn."""
-        return self._courier._turns.is_wanted(self._courier.name)
-
-    def next_work(self) -> Work | None:
-        """The lane's next step, if it is one that can be done now."""
-        if self._is_one_about_to_begin or self._courier._rate_left_s() > 0:
-            return None
-        self._courier._look_up(self._lane)
-        step = self._lane.next_step(self._courier.clock.now())
-        # So that what waits for the rate is read again when it goes, and not now.
-        self._is_one_about_to_begin = isinstance(step, Deliver) and self._courier._apart_s > 0
-        return None if isinstance(step, Wait) else step
-
-    def carry_out(self, work: Work) -> None:
-        """Do it; from several threads at once."""
-        if isinstance(work, Deliver):
-            self._deliver(work)
-        elif isinstance(work, Scan):
-            self._courier._scan(self._lane, work)
-        else:
-            self._courier._commit(self._lane, work)
-
-    def _deliver(self, deliver: Deliver) -> None:
-        courier = self._courier
-        change = courier._fresh.read(deliver.token_id, courier.clock.elapsed_s(), courier.newest)
-        if courier._apart_s:
-            courier._begin_request()
-            self._is_one_about_to_begin = False
-        courier._request_about(self._lane, deliver, change, is_begun=True)

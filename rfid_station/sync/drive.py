@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Future, wait
-from typing import TypeVar
+from dataclasses import replace
 
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.feed import Parked
 from rfid_station.errors import WrongCall
+from rfid_station.sync.aside import in_thread
 from rfid_station.sync.audit import Auditor, Finding
 from rfid_station.sync.clock import Clock, WallClock
 from rfid_station.sync.confirmation import Confirmation
@@ -26,13 +26,14 @@ from rfid_station.sync.turn import Turns
 _GRACE_S = 0.25
 """How much longer than its deadline a thread is waited for."""
 
+_FEW = 25
+"""So much of what else is owed is read beside a single token: enough to see whether it was all."""
+
 _LOOK_S = 0.1
 """How often whoever watches a push is told what changed."""
 
 Watch = Callable[[Sequence[Confirmation]], None]
 """Told what every partner said so far, whenever that changes."""
-
-Work = TypeVar("Work")
 
 
 class Replicator:
@@ -197,12 +198,12 @@ class Replicator:
     def _errand(self, peer: Peer, token_ids: Sequence[int]) -> list[Push]:
         """One push for each token that the partner is to see."""
         self._store.enforce(peer.name)
-        courier = self._courier(peer)
+        courier = self._courier(peer, replace(self._timing, scan_limit=_FEW))
         changes = map(courier.newest, token_ids)
         return [Push(courier, change) for change in changes if change]
 
-    def _courier(self, peer: Peer) -> Courier:
-        return Courier(self._store, peer, self._clock, self._turns, self._timing, self._draw)
+    def _courier(self, peer: Peer, timing: Timing | None = None) -> Courier:
+        return Courier(self._store, peer, self._clock, self._turns, timing or self._timing, self._draw)
 
 
 def _await(
@@ -247,17 +248,3 @@ def _in_order(
             run(push, until_s)
 
     return one_after_the_other
-
-
-def in_thread(name: str, work: Callable[[], Work]) -> Future[Work]:
-    """Do some work in a thread that does not keep the process alive: a kill at any moment loses nothing."""
-    future: Future[Work] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as trouble:  # noqa: BLE001 - handed to whoever asks for the result
-            future.set_exception(trouble)
-
-    threading.Thread(target=run, name=name, daemon=True).start()
-    return future

@@ -37,6 +37,11 @@ class Fresh:
         for change in changes:
             self._read[change.token_id] = change, read_s
 
+    def is_late(self, token_id: int, now_s: float) -> bool:
+        """Whether a token was read so long ago that it is to be read again."""
+        _, read_s = self._read.get(token_id, (None, now_s))
+        return now_s - read_s > self._kept_s
+
     def read(self, token_id: int, now_s: float, newest: Callable[[int], Change | None]) -> Change | None:
         """A token as it was within this turn, never older than what was given out before.
 

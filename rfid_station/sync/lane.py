@@ -171,7 +171,7 @@ class PartnerLane:
     # Choosing what to send
 
     def _delivery(self, now: datetime) -> Deliver | None:
-        if not self.pace.allows(now, len(self._in_flight)):
+        if not self.pace.allows(now, len(self._in_flight)) or (self._in_flight and self.outage.is_down):
             return None
         urgent_in_flight = sum(self._in_flight.values())
         entry = self._next_entry()

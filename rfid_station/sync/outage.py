@@ -34,6 +34,11 @@ class Outage:
         return self._down_since or self._was_down_since
 
     @property
+    def is_down(self) -> bool:
+        """Whether it was down when it was last met, by whichever process."""
+        return self._down_since is not None
+
+    @property
     def is_waiting(self) -> bool:
         """Whether only urgent changes may go."""
         return self.ended_at is not None

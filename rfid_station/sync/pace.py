@@ -37,7 +37,7 @@ class Timing:
     """Attempts on a parked token after which somebody should look."""
     poison_after: int = 3
     """Failures of one token after which it is parked, if others got through meanwhile."""
-    commit_every: int = 32
+    commit_every: int = 100
     """After how many acknowledgements, and after how long, the store is told."""
     commit_after_s: float = 1.0
     scan_limit: int = 200

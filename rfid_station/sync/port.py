@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.agreement import Agreement
@@ -16,7 +16,7 @@ from rfid_station.domain.partner_profile import STANDARD, PartnerProfile
 from rfid_station.domain.service_level import Owed
 from rfid_station.domain.token import Token
 
-__all__ = ["ContactBook", "FeedStore", "Outcome", "Peer", "TokenReceiver", "Verdict"]
+__all__ = ["ContactBook", "FeedStore", "Outcome", "Peer", "SwiftReceiver", "TokenReceiver", "Verdict"]
 
 
 class FeedStore(Protocol):
@@ -25,8 +25,11 @@ class FeedStore(Protocol):
     def enforce(self, partner: str) -> None:
         """Give the partner, and take from it, what its agreement says today."""
 
-    def standing(self, partner: str) -> Standing:
-        """Where a partner stands."""
+    def standing(self, partner: str, *, counted: bool = True) -> Standing:
+        """Where a partner stands.
+
+        :param counted: without it `behind` is 1 whatever lies there: counting takes long in a long backlog
+        """
 
     def changes_after(self, partner: str, revision: int, lane: Lane, limit: int) -> Sequence[Change]:
         """Up to `limit` changes that concern a partner, ascending; only urgent ones in the urgent lane.
@@ -83,6 +86,17 @@ class TokenReceiver(Protocol):
         sentences: it answered, and they say what differs (or that it does not know the token).
         None when the request was not acknowledged.
         """
+
+
+@runtime_checkable
+class SwiftReceiver(TokenReceiver, Protocol):
+    """One that can be asked from within an event loop as well: many at once need no thread each."""
+
+    async def put_soon(self, token: Token) -> Outcome:
+        """What `put` does."""
+
+    async def prove_soon(self, token: Token) -> tuple[Outcome, list[str] | None]:
+        """What `prove` does."""
 
 
 class ContactBook(Protocol):

@@ -8,8 +8,9 @@ from datetime import datetime
 from rfid_station.domain.delivery import Verdict
 from rfid_station.domain.feed import Change
 from rfid_station.sync.confirmation import Confirmation, PushAnswer, cached_until, risk_of, told
-from rfid_station.sync.courier import Courier, Result
+from rfid_station.sync.courier import Courier
 from rfid_station.sync.lane import PartnerLane
+from rfid_station.sync.speaker import Result
 from rfid_station.sync.step import Call
 
 _NEXT = {

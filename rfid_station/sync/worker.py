@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from rfid_station.errors import StationError
+from rfid_station.sync.aside import in_thread
 from rfid_station.sync.courier import Courier
-from rfid_station.sync.drive import Replicator, in_thread
+from rfid_station.sync.drive import Replicator
 from rfid_station.sync.report import LaneReport
 
 

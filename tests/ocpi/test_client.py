@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import ssl
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 from wire_double import WireDouble
 
-from rfid_station.domain.delivery import Verdict
+from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.partner import Connection, Endpoint
 from rfid_station.domain.partner_profile import HeaderEncoding, PartnerProfile
 from rfid_station.domain.token import Party, Token
@@ -156,6 +157,39 @@ def test_each_fault_has_its_verdict_and_the_next_put_repairs_it(
     cpo.faults.clear()
     assert receiver.put(token).verdict is ACK
     assert receiver.prove(token)[1] == []
+
+
+@pytest.mark.parametrize(("fault", "verdict", "told", "has_landed"), FAULTS, ids=name_of)
+def test_within_an_event_loop_each_fault_has_the_same_verdict(
+    hasty: TokensReceiver,
+    cpo: VirtualCpo,
+    token: Token,
+    fault: Fault,
+    verdict: Verdict,
+    told: str,
+    has_landed: bool,
+) -> None:
+    cpo.faults.add(fault)
+
+    outcome = asyncio.run(hasty.put_soon(token))
+
+    assert (outcome.verdict, told in outcome.detail) == (verdict, True), outcome
+    assert (cpo.tokens != {}) == has_landed
+
+
+def test_within_an_event_loop_many_are_told_and_read_back_at_once(
+    receiver: TokensReceiver, cpo: VirtualCpo, token: Token
+) -> None:
+    many = [replace(token, uid=parse_uid(f"04E10CDA9900{number:02X}")) for number in range(12)]
+
+    async def all_at_once() -> tuple[list[Outcome], list[tuple[Outcome, list[str] | None]]]:
+        told = await asyncio.gather(*map(receiver.put_soon, many))
+        return told, await asyncio.gather(*map(receiver.prove_soon, many))
+
+    told, proven = asyncio.run(all_at_once())
+    assert {outcome.verdict for outcome in told} == {Verdict.ACKNOWLEDGED}
+    assert [differences for _, differences in proven] == [[]] * 12
+    assert len(cpo.tokens) == 12
 
 
 @pytest.mark.parametrize(("fault", "verdict", "told", "_"), FAULTS, ids=name_of)

@@ -18,5 +18,8 @@ class WireDouble:
         self.requests.append(kept)
         return self.answer(kept)
 
+    async def exchange_soon(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
+        return self.exchange(request, timeout_s)
+
     def close(self) -> None:
         self.is_closed = True

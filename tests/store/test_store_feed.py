@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -75,7 +76,9 @@ def test_a_cursor_never_moves_back_and_lanes_are_apart(store: Store, partner: st
     standing = store.feed.standing(partner)
     assert standing.cursors == {Lane.BULK: 3, Lane.URGENT: 5}
     assert (standing.behind, standing.is_settled) == (2, False)
+    assert store.feed.standing(partner, counted=False) == replace(standing, behind=1)
     store.feed.advance(partner, Lane.BULK, 5)
+    assert store.feed.standing(partner, counted=False).is_settled
     assert store.feed.standing(partner).is_settled
 
 

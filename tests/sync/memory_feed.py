@@ -91,11 +91,12 @@ class MemoryFeed:
 
     # What sync sees
 
-    def standing(self, partner: str) -> Standing:
+    def standing(self, partner: str, *, counted: bool = True) -> Standing:
         with self._lock:
             self.calls["standing"] += 1
             row = self.partners[partner]
             behind = sum(change.revision > row.cursors[Lane.BULK] for change in self._seen(partner))
+            behind = behind if counted else min(behind, 1)
             return Standing(partner, dict(row.cursors), self.head, tuple(row.parked.values()), behind)
 
     def enforce(self, partner: str) -> None:

@@ -321,8 +321,8 @@ def test_a_page_of_the_bulk_brings_nothing_urgent_to_light_that_was_not_looked_f
 
 def test_what_is_settled_during_a_commit_waits_for_the_next_handful() -> None:
     feed = MemoryFeed(CPO)
-    feed.issue(100)
-    lane = lane_of(feed, window=64)
+    feed.issue(200)
+    lane = lane_of(feed, window=128)
     attempts = in_flight(feed, lane)
     every = lane.timing.commit_every
     for attempt in attempts[: every + 1]:

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from cpo_double import DOWN, FAILSAFE_S, LOST, REFUSED, UNAUTHORIZED, CpoDouble, Fault, always, numbers
+from cpo_double import (
+    DOWN,
+    FAILSAFE_S,
+    LOST,
+    REFUSED,
+    UNAUTHORIZED,
+    CpoDouble,
+    FakeClock,
+    Fault,
+    always,
+    numbers,
+)
 from memory_feed import START, MemoryFeed, peer
 
-from rfid_station.domain.delivery import Outcome
+from rfid_station.domain.contact import Contact
+from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.feed import Change, Lane
 from rfid_station.domain.partner_profile import PartnerProfile
 from rfid_station.domain.token import Token
 from rfid_station.errors import DiskFull
 from rfid_station.sync.courier import Courier
 from rfid_station.sync.drive import Replicator
+from rfid_station.sync.fresh import KEPT_S
 from rfid_station.sync.lane import PartnerLane
+from rfid_station.sync.outage import Outage
 from rfid_station.sync.pace import Timing
 from rfid_station.sync.step import Deliver
 from rfid_station.sync.turn import FileTurns, Turns
@@ -81,7 +96,8 @@ def test_one_token_is_never_in_two_requests(window: int) -> None:
         return ("applied", None, LOST, None)[number % 4]
 
     cpo = CpoDouble(changes_it)
-    courier = courier_of(feed, cpo, window)
+    # However often answers were lost, a read-back is due soon.
+    courier = courier_of(feed, cpo, window, replace(QUICK, park_most_s=0.1))
     for _ in range(40):
         drain(courier)
         if feed.standing(CPO).is_settled:
@@ -105,6 +121,66 @@ def test_a_turn_reads_what_is_owed_by_the_page_and_not_one_by_one() -> None:
     drain(courier_of(feed, cpo, 8))
     assert len(cpo.puts) == 150
     assert feed.single == 0
+
+
+def test_what_was_read_too_long_ago_is_read_again_by_the_page() -> None:
+    class Counting(MemoryFeed):
+        single = 0
+
+        def newest(self, partner: str, token_id: int) -> Change | None:
+            self.single += 1
+            return super().newest(partner, token_id)
+
+    feed, clock, sent = Counting(CPO), FakeClock(), []
+    feed.issue(150)
+
+    def slow(number: int, token: Token) -> None:
+        sent.append(token)
+        if number == 20:
+            feed.change(100, valid=False)
+            clock.passed_s += KEPT_S + 1
+
+    one = peer(CPO, CpoDouble(slow), profile=PartnerProfile(max_in_flight=2))
+    (courier,) = Replicator(feed, [one], clock, timing=QUICK).couriers()
+    drain(courier)
+    assert feed.standing(CPO).is_settled
+    assert feed.single <= 2, "the two that were under way"
+    assert [token.valid for token in sent if token.uid == feed.tokens[100].token.uid] == [False]
+
+
+def test_who_can_be_asked_within_an_event_loop_needs_no_thread() -> None:
+    class Swift(CpoDouble):
+        def __init__(self) -> None:
+            super().__init__()
+            self.threads: set[int] = set()
+
+        async def put_soon(self, token: Token) -> Outcome:
+            self.threads.add(threading.get_ident())
+            self._enter(token)
+            await asyncio.sleep(0.001)
+            self._leave(token)
+            return self.put(token)
+
+        async def prove_soon(self, token: Token) -> tuple[Outcome, list[str] | None]:
+            return self.prove(token)
+
+    feed, cpo = issued(40), Swift()
+    drain(courier_of(feed, cpo))
+    assert (cpo.threads, cpo.most_at_once) == ({threading.get_ident()}, 4)
+    assert feed.standing(CPO).is_settled
+
+
+def test_a_partner_that_was_down_is_asked_by_one_first() -> None:
+    feed = issued(20)
+    lane = PartnerLane(feed.standing(CPO), QUICK, window=4, outage=Outage(met=Contact(down_since=START)))
+    read(feed, lane)
+    first = lane.next_step(START)
+    assert isinstance(first, Deliver)
+    assert not isinstance(lane.next_step(START), Deliver)
+    attempt = lane.begin(first, feed.newest(CPO, first.token_id), START)
+    assert attempt
+    lane.finish_put(attempt, Outcome(Verdict.ACKNOWLEDGED), START)
+    assert [type(lane.next_step(START)) for _ in range(4)] == [Deliver] * 4
 
 
 def test_one_that_hangs_keeps_the_cursor_and_nobody_else() -> None:

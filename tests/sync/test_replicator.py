@@ -43,7 +43,7 @@ def test_nothing_to_do_costs_no_request_and_no_write() -> None:
 
 def test_a_backlog_is_committed_now_and_then_not_only_at_the_end() -> None:
     feed = MemoryFeed(CPO)
-    feed.issue(100)
+    feed.issue(3 * Timing().commit_every + 1)
     seen = []
 
     def watches(number: int, _token: object) -> Fault | None:

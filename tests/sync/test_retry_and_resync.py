@@ -140,18 +140,18 @@ def test_a_resync_sends_every_newest_state_again_and_keeps_what_is_parked() -> N
 
 def test_a_lane_that_is_at_work_does_not_undo_a_resync() -> None:
     """Its cursor was read before: written after the rewind, it would skip all that was owed again."""
-    desk = Desk(tokens=40)
+    desk = Desk(tokens=120)
     courier = desk.replicator.couriers()[0]
 
     def rewind(number: int, _token: object) -> None:
-        if number == 36:
+        if number == 110:
             desk.replicator.rewind(CPO, SOMEBODY)
 
     desk.cpo.fault = rewind
     courier.drain(math.inf, is_patient=False)
     courier.drain(math.inf, is_patient=False)
     assert desk.feed.standing(CPO).is_settled
-    assert sorted(numbers(desk.cpo.puts[40:])) == list(range(1, 41))
+    assert sorted(numbers(desk.cpo.puts[120:])) == list(range(1, 121))
 
 
 def test_a_dead_partner_with_a_long_backlog_is_left_and_not_turned_over_and_over() -> None:
