@@ -12,13 +12,15 @@ import os
 import re
 import tomllib
 from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, IPvAnyAddress, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from rfid_station.domain.card import ReplaceWhen
+from rfid_station.domain.driver_wish import DriverWish
 from rfid_station.domain.token import Party, Whitelist
 from rfid_station.domain.visual_number import NumberPattern
 from rfid_station.errors import WrongCall
@@ -159,6 +161,16 @@ class ServeSettings(_Table):
     """How many connections are open at the same time."""
 
 
+class PageSettings(_Table):
+    """`[page]`: the page that the link on a card leads to."""
+
+    serve: bool = True
+    by_tap: tuple[DriverWish, ...] = (DriverWish.ACTIVATE, DriverWish.LOST)
+    """What a tap of the card permits. A thief can tap it too, so `found` is not there by itself."""
+    proxies: tuple[IPvAnyAddress, ...] = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
+    """Who is believed when it says for whom it asks (`X-Forwarded-For`, `X-Forwarded-Proto`)."""
+
+
 class PrintSettings(_Table):
     """`[print]`: names of files in `templates/`, one's own folder first."""
 
@@ -180,6 +192,7 @@ class Settings(BaseSettings):
     ocpi: OcpiSettings = OcpiSettings()
     oicp: OicpSettings = OicpSettings()
     serve: ServeSettings = ServeSettings()
+    page: PageSettings = PageSettings()
     print: PrintSettings = PrintSettings()
 
     @classmethod

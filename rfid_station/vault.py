@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +42,19 @@ class Vault:
             file.flush()
             os.fsync(file.fileno())
         return f"file:{path.name}"
+
+    def keep_once(self, name: str, draw: Callable[[], str]) -> str:
+        """Read the secret of this name, which is drawn when somebody first asks for it.
+
+        Of several who ask first at the same time all get the same.
+        """
+        path = self.folder / name
+        if not path.exists():
+            drawn = self.folder / self.keep(name, draw()).removeprefix("file:")
+            with suppress(FileExistsError):
+                os.link(drawn, path)
+            drawn.unlink()
+        return self.read(f"file:{name}")
 
     def read(self, reference: str) -> str:
         """Read the secret behind a reference.

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what Python packages cannot bring (the PC/SC service, the virtual reader's driver, what
 # building pyscard takes, a terminal that tests can look at, other people's NFC and key tools that judge
-# our cards, a print service and other people's PDF tools that judge our prints, fonts of many scripts),
-# each only where it is missing: as root, or by a sudo that asks for no password. Where neither works it says what to run, and fails.
+# our cards, a print service and other people's PDF tools that judge our prints, a browser that judges our
+# pages, fonts of many scripts), each only where it is missing: as root, or by a sudo that asks for no
+# password. Where neither works it says what to run, and fails.
 #
 # usage: setup/system-packages.sh PYTHON
 set -euo pipefail
@@ -65,6 +66,7 @@ need printer-driver-cups-pdf test -e /usr/lib/cups/backend/cups-pdf
 need ghostscript has_program gs
 need tmux has_program tmux
 need poppler-utils has_program pdffonts
+need chromium test -x /usr/bin/chromium
 need fonts-noto-core test -e /usr/share/fonts/truetype/noto/NotoSansArabic-Regular.ttf
 need "$python_name-dev" has_python_headers
 need "$python_name-venv" "$python" -c 'import ensurepip, venv'

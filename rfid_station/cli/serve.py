@@ -7,13 +7,19 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rfid_station.cli.context import the_station
 from rfid_station.cli.line_log import line_log
 from rfid_station.cli.output import show_document, talk
+from rfid_station.errors import StationError
+
+if TYPE_CHECKING:
+    from rfid_station.desk.serving import Front, Log, Plan
+    from rfid_station.desk.station import Station
+    from rfid_station.encode.keys import KeySource
 
 
 def serve(
@@ -33,7 +39,7 @@ def serve(
         bool, typer.Option("--openapi", help="Only describe what is answered, as an OpenAPI document.")
     ] = False,
 ) -> None:
-    """Answer partners (OCPI 2.1.1, 2.2.1, 2.3.0) and keep them in step, until SIGTERM or Ctrl-C."""
+    """Answer partners (OCPI 2.1.1, 2.2.1, 2.3.0) and drivers, and sync, until SIGTERM or Ctrl-C."""
     from rfid_station.desk.serving import openapi, plan_for, running
 
     if describe:
@@ -42,14 +48,43 @@ def serve(
         return
     with line_log() as log, the_station(ctx, to_look=True) as station, _until_ended() as ended:
         plan = plan_for(station, serve=not no_serve, sync=not no_sync, certificate=tls_cert, key=tls_key)
-        with running(station, plan, log.write, access_log=not no_access_log) as now:
+        access_log = not no_access_log
+        with (
+            _pages(station, plan, log.write if access_log else None) as front,
+            running(station, plan, log.write, access_log=access_log, front=front) as now,
+        ):
             if now.address:
                 talk(f"answering partners on {'https' if plan.tls else 'http'}://{now.address}/ocpi/versions")
+            if now.address and station.settings.page.serve:
+                talk(f"answering the links on cards: {station.settings.desk.link}")
             if now.keeper:
                 talk("keeping partners in step")
             _spare_the_collector()
             ended.wait()
             talk("ending")
+
+
+@contextmanager
+def _pages(station: Station, plan: Plan, log: Log | None) -> Iterator[Front]:
+    """Pages of cards, where they are wanted."""
+    if not plan.serve or not station.settings.page.serve:
+        yield lambda app: app
+        return
+    from rfid_station.web import card_pages
+
+    with card_pages(station, _keys(station), log) as front:
+        yield front
+
+
+def _keys(station: Station) -> KeySource | None:
+    """The keys that taps are checked with, where there are any; nobody is asked while it runs."""
+    if not station.cupboard.is_there:
+        return None
+    try:
+        return station.keys()
+    except StationError as error:
+        talk(f"taps of cards are not checked: {error.message}")
+        return None
 
 
 @contextmanager

@@ -159,9 +159,10 @@ def claim_code(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw a new claim code for cards that are not active yet. It is shown once; an older one is void.
+    """Draw a new claim code for cards. It is shown once; an older one is void.
 
-    After 10 wrong codes it takes --role supervisor.
+    By it the driver activates the card, and later reports it lost or found. After 10 wrong codes it takes
+    --role supervisor.
     """
     from rfid_station.desk.claiming import check_codes_path, draw_code, write_codes
     from rfid_station.desk.lookup import the_card

@@ -32,9 +32,9 @@ class DrawnCode:
 
 
 def draw_code(station: Station, card: Card) -> DrawnCode:
-    """Draw a new code for a card that waits for its activation. Nothing can show it again.
+    """Draw a new code for the driver of a card. Nothing can show it again.
 
-    :raises MoveNotAllowed: it waits for none, or only a supervisor may go on with it
+    :raises MoveNotAllowed: the card can do nothing with one, or only a supervisor may go on with it
     """
     drawn = "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
     kept = station.store.claims.keep(card.id, hash_of(drawn), station.actor)
@@ -51,6 +51,20 @@ def claim(station: Station, card: Card, typed: str) -> Stopped:
         card.id, lambda kept: is_code(typed, kept), station.actor, station.token
     )
     return push(station, claimed)
+
+
+def prove(station: Station, card: Card, typed: str) -> Card:
+    """Let the driver of a card pass by the code that was typed.
+
+    :raises WrongCall: it is another code
+    :raises MoveNotAllowed: the card has none, or too many were typed
+    """
+    return station.store.claims.prove(card.id, lambda kept: is_code(typed, kept), station.actor)
+
+
+def try_in_vain(typed: str) -> None:
+    """Take as long as a try of a code takes, where there is none to try."""
+    is_secret(_plain(typed), None)
 
 
 def write_codes(path: Path, drawn: Sequence[DrawnCode]) -> None:

@@ -61,6 +61,11 @@ class KeyCupboard:
         """Whether the keys lie in a hardware module."""
         return bool(self.settings.module)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether there are any keys, as far as that can be told without opening them."""
+        return self.is_hardware or self.ring_file.is_file()
+
     def open(self) -> KeySource:
         """The keys, ready to be used.
 

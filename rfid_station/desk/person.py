@@ -11,7 +11,7 @@ import getpass
 import hashlib
 import hmac
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rfid_station.desk.keys import Ask, ask_nobody
 from rfid_station.desk.slow_hash import is_secret
@@ -26,6 +26,10 @@ from rfid_station.vault import Vault
 _NO_TERMINAL = (
     'run it at a terminal; a script names itself by --operator and sets RFID_STATION_DESK__PIN to "env:NAME"'
 )
+
+
+DRIVER = Actor("card page", Role.DRIVER)
+"""Who acts on a card's page: we know that it is the driver, and not who that is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,10 @@ class Person:
         if self._actor is None:
             self._actor = self._prove() if self.signs_in else trusted(self.claim)
         return self._actor
+
+    def as_driver(self) -> Person:
+        """For the page of a card, where a code or a tap is what proves the driver."""
+        return replace(self, _actor=DRIVER)
 
     @property
     def signs_in(self) -> bool:

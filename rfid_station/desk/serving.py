@@ -24,6 +24,8 @@ from rfid_station.store.shelf import Doorman, Shelf
 from rfid_station.sync.worker import Worker
 
 Log = Callable[[Mapping[str, object]], None]
+Front = Callable[[Any], Any]
+"""Puts an ASGI application before ours, in the same process."""
 
 LOOK_S = 1.0
 """How often it is looked whether a partner came, went or changed."""
@@ -73,15 +75,23 @@ def openapi(station: Station) -> dict[str, Any]:
 
 
 @contextmanager
-def running(station: Station, plan: Plan, log: Log, *, access_log: bool = True) -> Iterator[Running]:
+def running(
+    station: Station,
+    plan: Plan,
+    log: Log,
+    *,
+    access_log: bool = True,
+    front: Front = lambda app: app,
+) -> Iterator[Running]:
     """Serve and sync while the block runs. In the end, requests that are under way are answered first.
 
+    :param front: what is to stand before our OCPI server
     :raises WrongCall: the address cannot be listened on, or the certificate not be used
     """
     with ExitStack() as stack:
         keeper = stack.enter_context(keeping(station, log)) if plan.sync else None
         address = (
-            stack.enter_context(_serving(station, plan, keeper, log if access_log else None))
+            stack.enter_context(_serving(station, plan, keeper, log if access_log else None, front))
             if plan.serve
             else ""
         )
@@ -89,7 +99,9 @@ def running(station: Station, plan: Plan, log: Log, *, access_log: bool = True) 
 
 
 @contextmanager
-def _serving(station: Station, plan: Plan, keeper: Keeper | None, log: Log | None) -> Iterator[str]:
+def _serving(
+    station: Station, plan: Plan, keeper: Keeper | None, log: Log | None, front: Front
+) -> Iterator[str]:
     host, port = _address(station)
     limits = Limits(page=station.settings.serve.page, connections=station.settings.serve.connections)
     database, partners = station.store.database, station.store.partners
@@ -112,7 +124,7 @@ def _serving(station: Station, plan: Plan, keeper: Keeper | None, log: Log | Non
             health=lambda: health(station, keeper),
         )
         listener = listen(host, port)
-        where = serve_in_thread(app, host, listener=listener, limits=limits, tls=plan.tls)
+        where = serve_in_thread(front(app), host, listener=listener, limits=limits, tls=plan.tls)
         taken = stack.enter_context(where)
         yield f"{taken[0]}:{taken[1]}"
 

@@ -147,12 +147,12 @@ class Replacement:
 
 
 MOST_CLAIMS = 10
-"""Wrong codes after which a card is claimed by no code any more, until a supervisor draws a new one."""
+"""Wrong codes after which no code of a card is taken any more, until a supervisor draws a new one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A card waits for the code that its driver was sent."""
+    """A driver was sent a code: it activates the card, and later blocks it or ends the driver's own block."""
 
     attempts: int = 0
     """Wrong ones so far."""

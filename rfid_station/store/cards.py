@@ -19,6 +19,7 @@ from rfid_station.domain.uid import CardUid
 from rfid_station.domain.visual_number import bare
 from rfid_station.errors import Conflict, MoveNotAllowed
 from rfid_station.store.audit import events_of
+from rfid_station.store.blocks import refuse_block_of_others
 from rfid_station.store.card_rows import (
     CARDS,
     LIVING_FOR_LINE,
@@ -208,13 +209,15 @@ class Cards:
     ) -> Card:
         """Change a card's state, its token, and what partners are owed.
 
-        :raises MoveNotAllowed: the life of a card has no such move, or not for this role
+        :raises MoveNotAllowed: the life of a card has no such move, or not for this role, or a driver
+            would undo what somebody else blocked
         :raises WrongCall: the move takes another reason
         """
         with booking(self._database, actor) as ledger:
             before = card_of(card_row(ledger.connection, card_id))
             _refuse_unwritten(before, to)
             check_move(before, to, actor.role, reason)
+            refuse_block_of_others(ledger.connection, before, to, actor)
             after = moved(ledger, before, to, reason)
             note_state(ledger, after, {"was": before.state, "reason": reason})
             if to is CardState.SPOILED:

@@ -15,6 +15,7 @@ from rfid_station.store import migrations
 from rfid_station.store.address import path_of
 from rfid_station.store.audit import Audit
 from rfid_station.store.bulk import Bulk
+from rfid_station.store.card_pages import CardPages
 from rfid_station.store.cards import Cards
 from rfid_station.store.claims import Claims
 from rfid_station.store.contacts import Contacts
@@ -58,6 +59,7 @@ class Store:
         self.dates = Dates(database)
         self.drivers = Drivers(database)
         self.claims = Claims(database, self.cards)
+        self.pages = CardPages(database)
         self.bulk = Bulk(database)
         self.partners = Partners(database)
         self.feed = Feed(database)

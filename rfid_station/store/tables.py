@@ -175,9 +175,9 @@ class CardRow(_Row, table=True):
     valid_until: date | None
     """The last day, in UTC, on which it may charge."""
     claim_hash: str | None
-    """Of the code by which its driver activates it."""
+    """Of the code by which its driver is known."""
     claim_attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
-    """Wrong codes since one was drawn."""
+    """Wrong codes since the right one was typed, or a new one drawn."""
     lot_id: int | None = Field(default=None, foreign_key="lot.id")
     """The blanks that it was taken from."""
     group_id: str | None = Field(default=None, sa_type=String(36), index=True)
@@ -327,6 +327,18 @@ class ParkedRow(_Row, table=True):
     due_at: datetime = Field(sa_type=Moment)
     must_verify: bool
     error: str = Field(sa_type=Text)
+
+
+class TapRow(_Row, table=True):
+    """How far the taps of a card have counted, as its page saw them."""
+
+    __tablename__: ClassVar[str] = "tap"
+
+    card_id: int = Field(foreign_key="card.id", primary_key=True)
+    counter: int
+    """The highest that was seen; the chip counts to 2^24."""
+    spent: int
+    """The highest whose permission was used."""
 
 
 class EventRow(_Row, table=True):
@@ -589,6 +601,7 @@ cover = METADATA.tables["cover"]
 withdrawn = METADATA.tables["withdrawn"]
 hub_client = METADATA.tables["hub_client"]
 parked = METADATA.tables["parked"]
+tap = METADATA.tables["tap"]
 event = METADATA.tables["event"]
 print_job = METADATA.tables["print_job"]
 print_item = METADATA.tables["print_item"]

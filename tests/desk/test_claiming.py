@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from stations import CLERK, LINES, SUPPORT, issue_from
 
-from rfid_station.desk.claiming import claim, draw_code, hash_of, is_code, write_codes
+from rfid_station.desk.claiming import claim, draw_code, hash_of, is_code, prove, write_codes
 from rfid_station.desk.letters import read_recipients
 from rfid_station.desk.station import Station, open_station
 from rfid_station.domain.actor import Actor
-from rfid_station.domain.card import MOST_CLAIMS, Card, CardState, Role
+from rfid_station.domain.card import MOST_CLAIMS, Card, CardState, Claim, Reason, Role
 from rfid_station.errors import MoveNotAllowed, WrongCall
 
 
@@ -40,7 +40,7 @@ def test_the_right_code_in_any_writing_activates_the_card_once(inactive: Path) -
         with pytest.raises(WrongCall, match="9 more may be tried"):
             claim(station, card, "AAAAA-AAAAA")
         done = claim(station, card, f" {drawn.code.lower().replace('-', ' ')} ")
-        assert (done.card.state, done.card.claim) == (CardState.ACTIVE, None)
+        assert (done.card.state, done.card.claim) == (CardState.ACTIVE, Claim())
         assert station.store.cards.by_id(card.id) == done.card
         with pytest.raises(MoveNotAllowed, match="waits for no code"):
             claim(station, card, drawn.code)
@@ -75,10 +75,26 @@ def test_after_ten_wrong_codes_the_right_one_is_refused_until_a_supervisor_draws
         assert claim(station, card, again).card.state is CardState.ACTIVE
 
 
-def test_only_a_card_that_waits_for_activation_gets_a_code(station: Station) -> None:
+def test_a_card_that_is_active_gets_a_code_too_and_one_whose_life_is_over_does_not(station: Station) -> None:
     (card,) = issue_from(station, "sim:ntag213").issued
-    with pytest.raises(MoveNotAllowed, match="it waits for no activation"):
+    code = draw_code(station, card).code
+    assert prove(station, card, code).state is CardState.ACTIVE
+    with pytest.raises(WrongCall, match="9 more may be tried"):
+        prove(station, card, "AAAAA-AAAAA")
+    assert prove(station, card, code).claim == Claim()
+    with pytest.raises(MoveNotAllowed, match="waits for no code"):
+        claim(station, card, code)
+    station.store.cards.move(
+        card.id, CardState.RETIRED, Reason.RETURNED, Actor("Sue", Role.SUPERVISOR), station.token
+    )
+    with pytest.raises(MoveNotAllowed, match="is retired: a code is of no use to it"):
         draw_code(station, card)
+
+
+def test_a_card_without_a_code_takes_none(station: Station) -> None:
+    (card,) = issue_from(station, "sim:ntag213").issued
+    with pytest.raises(MoveNotAllowed, match="has no code"):
+        prove(station, card, "AAAAA-AAAAA")
 
 
 def test_codes_are_written_as_letters_read_them(inactive: Path, tmp_path: Path) -> None:
