@@ -1,7 +1,8 @@
 """A maker's list of 100,000 cards from CSV to stored cards, tokens and audit events, beside the bare driver.
 
 The bare driver inserts the very rows that the run left in the store, table by table with `executemany`, into
-an empty store of the same shape, in one transaction: no check, no number drawn, no hash.
+an empty store of the same shape, in one transaction: no check, no number drawn, no hash. Rows per second are
+told by the clock and by the time of the processor, which says more where others load the machine.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 
 from rfid_station.desk.batch.checking import Check, Wish
 from rfid_station.desk.batch.reading import open_table
@@ -33,27 +34,36 @@ def main() -> int:
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
     with tempfile.TemporaryDirectory() as folder:
         ratios = [measure(Path(folder) / f"{number}", rows) for number in range(REPEATS)]
-    best = median(ratios)
-    print(f"median {best:.0%} of the bare driver's rows/s; wanted {TARGET:.0%}")
+    by_clock, by_processor = (median(each) for each in zip(*ratios, strict=True))
+    print(
+        f"median {by_clock:.0%} of the bare driver's rows/s by the clock, {by_processor:.0%} of its pace "
+        f"by the processor; wanted {TARGET:.0%}"
+    )
     return 0
 
 
-def measure(folder: Path, rows: int) -> float:
+def measure(folder: Path, rows: int) -> tuple[float, float]:
+    """Our share of the bare driver's rows a second: by the clock, and by the processor."""
     folder.mkdir()
     path = makers_list(folder / "lot.csv", rows)
     create_station(folder / "ours", CLERK, profile="plain", reader="sim:")
     create_station(folder / "bare", CLERK, profile="plain", reader="sim:")
-    started = perf_counter()
+    started, busy = perf_counter(), process_time()
     with open_station(folder / "ours", CLERK) as station, open_table(path) as table:
         done = run(station, Check(table, Wish("lot"), station.number_pattern), partial=False).done
-    ours_s = perf_counter() - started
+    ours_s, ours_busy_s = perf_counter() - started, process_time() - busy
     memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if done != rows:
         raise SystemExit(f"{done} of {rows} rows were done")
-    bare_s = insert_barely(folder / "ours" / "station.db", folder / "bare" / "station.db")
+    bare_s, bare_busy_s = insert_barely(folder / "ours" / "station.db", folder / "bare" / "station.db")
     ours, bare = rows / ours_s, rows / bare_s
-    print(f"ours {ours:7.0f} rows/s, bare driver {bare:7.0f} rows/s, {ours / bare:.0%}; {memory_mb:.0f} MB")
-    return bare_s / ours_s
+    print(
+        f"ours {ours:7.0f} rows/s, bare driver {bare:7.0f} rows/s, {ours / bare:.0%}; of the processor "
+        f"{1e6 * ours_busy_s / rows:.0f} and {1e6 * bare_busy_s / rows:.0f} us a row, "
+        f"{bare_busy_s / ours_busy_s:.0%}; {memory_mb:.0f} MB",
+        flush=True,
+    )
+    return bare_s / ours_s, bare_busy_s / ours_busy_s
 
 
 def makers_list(path: Path, rows: int) -> Path:
@@ -64,20 +74,21 @@ def makers_list(path: Path, rows: int) -> Path:
     return path
 
 
-def insert_barely(source: Path, target: Path) -> float:
+def insert_barely(source: Path, target: Path) -> tuple[float, float]:
+    """What the bare driver takes: seconds by the clock, and of the processor."""
     with closing(sqlite3.connect(source)) as ours:
         taken = {table: ours.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES}
     taken["event"] = [row for row in taken["event"] if row[0] > 1]
     with closing(sqlite3.connect(target, isolation_level=None)) as bare:
         bare.execute("PRAGMA journal_mode = WAL")
         bare.execute("PRAGMA synchronous = FULL")
-        started = perf_counter()
+        started, busy = perf_counter(), process_time()
         bare.execute("BEGIN IMMEDIATE")
         for table, rows in taken.items():
             marks = ",".join("?" * len(rows[0]))
             bare.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
         bare.execute("COMMIT")
-        return perf_counter() - started
+        return perf_counter() - started, process_time() - busy
 
 
 if __name__ == "__main__":

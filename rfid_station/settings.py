@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from rfid_station.domain.card import ReplaceWhen
 from rfid_station.domain.driver_wish import DriverWish
+from rfid_station.domain.profile import Activation
 from rfid_station.domain.token import Party, Whitelist
 from rfid_station.domain.visual_number import NumberPattern
 from rfid_station.errors import WrongCall
@@ -34,13 +35,6 @@ class VisualOrder(StrEnum):
 
     RANDOM = "random"
     RISING = "rising"
-
-
-class Activation(StrEnum):
-    """When a new card may charge."""
-
-    AT_ISSUE = "at_issue"
-    BY_HAND = "by_hand"
 
 
 def _upper_alnum(length: int) -> AfterValidator:

@@ -243,6 +243,7 @@ def _shown_card(row: dict[str, Any]) -> dict[str, Any]:
         "say": "\n".join(wrap(row["say"], 90)),
         "token": f"{'valid' if token['valid'] else 'not valid'}, {token['whitelist']}" if token else None,
         "packed": _shown_packed(row["packed"]),
+        "acts_with": _lines(row["acts_with"]),
         "partners": _lines(partners),
         "printed": _lines(row["printed"]),
         "history": (f"… {older} before\n" if older else "") + _lines(events),
@@ -279,6 +280,11 @@ def find(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a card.")] = False,
 ) -> None:
     """Find cards by any number in any form, a part of one, an order, a driver, a print job or a parcel."""
+    from rfid_station.desk.lookup import odd_check_digit
+
+    warning = odd_check_digit(text)
+    if warning:
+        talk(warning)
     with the_station(ctx, to_look=True) as station:
         hits = station.store.cards.find(text, limit)
         reveal(station, [hit.card for hit in hits], full)

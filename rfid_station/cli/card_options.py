@@ -19,6 +19,7 @@ Number = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+AsLines = Annotated[bool, typer.Option("--json", help="One JSON object a card.")]
 ReaderUri = Annotated[
     str | None,
     typer.Option("--reader", help="Which reader, as `reader list` names it. [default: desk.reader]"),

@@ -78,6 +78,7 @@ def issue(station: Station, wish: Wish) -> Tally:
         background_delivery(station) as delivery,
         desk_terminal(look) as (view, clerk),
     ):
+        _warn_of_writing(station, profile)
         codes: dict[int, str] = {}
 
         def after_card(card: Card) -> None:
@@ -103,7 +104,7 @@ def issue(station: Station, wish: Wish) -> Tally:
 
 def _claim_code(station: Station, card: Card) -> str | None:
     """A code for the letter of a card that is not active yet, where that is how it is done here."""
-    if not station.settings.desk.claim_code or card.state is not CardState.ISSUED:
+    if card.state is not CardState.ISSUED or not station.draws_code(station.profile(card.profile)):
         return None
     return draw_code(station, card).code
 
@@ -113,6 +114,15 @@ def _agree(profile: Profile, yes: bool) -> None:
     if profile.irreversible:
         confirm(
             f"profile {profile.name} does to every card what nobody can undo ({profile.title}); go on?", yes
+        )
+
+
+def _warn_of_writing(station: Station, profile: Profile) -> None:
+    """Say once what writing may break; see docs/what-goes-wrong.md, F3."""
+    if profile.writes and station.store.cards.is_first_of(profile.name):
+        talk(
+            f"the first cards of profile {profile.name}, which writes to the chip: some charge points "
+            "send that in place of the UID, and roaming breaks; try one at your partners before you go on"
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from rfid_station.cli.card_view import card_row
 from rfid_station.cli.context import the_station
 from rfid_station.cli.output import show_document, shown, talk
 from rfid_station.domain.card import Card, CardState, Reason
+from rfid_station.errors import StillPending
 
 if TYPE_CHECKING:
     from rfid_station.desk.station import Station
@@ -57,6 +58,30 @@ def move(ctx: typer.Context, number: str, wanted: Wanted, handing: Handing) -> N
         return move_and_push(station, card, wanted.to, reason, wait_s=handing.wait_s, watch=watch)
 
     change(ctx, number, would, do, handing)
+
+
+def move_each(ctx: typer.Context, numbers: Sequence[str], wanted: Wanted, handing: Handing) -> None:
+    """Move several cards; all of them, whatever partners have not confirmed of one.
+
+    :raises StillPending: of the last one that was not confirmed
+    """
+    pending: StillPending | None = None
+    for number in numbers:
+        try:
+            move(ctx, number, wanted, handing)
+        except StillPending as late:
+            pending = late
+    if pending:
+        raise pending
+
+
+def charging_with(ctx: typer.Context, number: str) -> list[str]:
+    """The numbers of cards that act as one with a card and may charge, or will."""
+    from rfid_station.desk.lookup import the_card
+
+    with the_station(ctx) as station:
+        others = station.store.joined.others(the_card(station, number))
+    return [one.visual_number for one in others if one.state in (CardState.ACTIVE, CardState.ISSUED)]
 
 
 def change(

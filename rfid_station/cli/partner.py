@@ -329,11 +329,15 @@ def preview(
     as_json: AsDocument = False,
 ) -> None:
     """Show the exact request that brings a card to a partner. Nothing is sent; the token is masked."""
+    from rfid_station.desk.joining import is_deaf
     from rfid_station.desk.lookup import the_card
     from rfid_station.desk.partner_preview import preview as preview_request
 
     with the_station(ctx, to_look=True) as station:
-        request = preview_request(station, name, the_card(station, card))
+        found = the_card(station, card)
+        request = preview_request(station, name, found)
+        if is_deaf(station, name, found):
+            talk(f"no group_id in the protocol of {name}: {found.visual_number} stands alone there")
     if as_json:
         show_document(_request_row(request))
     else:

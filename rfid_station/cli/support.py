@@ -11,6 +11,7 @@ import typer
 
 from rfid_station.cli.card_options import (
     AsJson,
+    AsLines,
     DryRun,
     Number,
     ProfileName,
@@ -22,12 +23,13 @@ from rfid_station.cli.card_options import (
 from rfid_station.cli.card_view import card_row
 from rfid_station.cli.completion import card_numbers
 from rfid_station.cli.context import the_station
-from rfid_station.cli.moving import Handing, Wanted, change, move
+from rfid_station.cli.moving import Handing, Wanted, change, charging_with, move, move_each
 from rfid_station.cli.output import confirm, counted, show_document, show_rows, talk
 from rfid_station.domain.card import Card, CardState, Reason, Replacement, ReplaceWhen
 from rfid_station.errors import MoveNotAllowed, WrongCall
 
 if TYPE_CHECKING:
+    from rfid_station.desk.joining import Joining
     from rfid_station.desk.station import Station
     from rfid_station.desk.stopping import Stopped
     from rfid_station.sync.drive import Watch
@@ -70,7 +72,7 @@ class ReplaceReason(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `rfid-station card`."""
-    for command in (block, unblock, suspend, activate, expire, retire, replace):
+    for command in (block, unblock, suspend, activate, expire, retire, replace, join, part):
         app.command()(command)
     app.command("expire-on")(expire_on)
     app.command("claim-code")(claim_code)
@@ -82,11 +84,22 @@ def block(
     reason: Annotated[BlockReason, typer.Option(help="What happened to it.")] = BlockReason.LOST,
     wait: WaitForPartners = None,
     receipt: ReceiptFile = None,
+    with_group: Annotated[
+        bool, typer.Option("--with-group", help="Also the fob and every card that acts with it.")
+    ] = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Stop a lost or stolen card everywhere, at once, and say who confirmed it; exit 8 if not all did."""
     wanted = Wanted(CardState.BLOCKED, lambda _card: Reason(reason))
+    others = charging_with(ctx, number)
+    if with_group:
+        if receipt is not None and others:
+            raise WrongCall("a receipt is about one card", hint="block them one after the other")
+        move_each(ctx, [number, *others], wanted, Handing(wait, receipt, True, dry_run, as_json))
+        return
+    for other in others:
+        talk(f"{other} acts with it and goes on; --with-group blocks it too")
     move(ctx, number, wanted, Handing(wait, receipt, True, dry_run, as_json))
 
 
@@ -309,6 +322,49 @@ def _no_reason(card: Card) -> None:
             f"card {card.visual_number} is blocked, {card.reason}",
             hint=f"if it was found: rfid-station --role support card unblock {card.visual_number}",
         )
+
+
+def join(
+    ctx: typer.Context,
+    number: Number,
+    others: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="OTHER...", help="What is to act with it, by any number.", autocompletion=card_numbers
+        ),
+    ],
+    any_driver: Annotated[
+        bool, typer.Option("--any-driver", help="Also cards of several drivers, or of nobody known.")
+    ] = False,
+    as_json: AsLines = False,
+) -> None:
+    """Let a card and a fob act as one: what one starts, the other stops. Each can be blocked by itself."""
+    from rfid_station.desk import joining
+    from rfid_station.desk.lookup import the_card
+
+    with the_station(ctx) as station:
+        cards = [the_card(station, each) for each in (number, *others)]
+        _show_joining(joining.join(station, cards, any_driver=any_driver), as_json)
+
+
+def part(ctx: typer.Context, number: Number, as_json: AsLines = False) -> None:
+    """Let a card stand alone again; of two that act as one both do."""
+    from rfid_station.desk import joining
+    from rfid_station.desk.lookup import the_card
+
+    with the_station(ctx) as station:
+        _show_joining(joining.part(station, the_card(station, number)), as_json)
+
+
+def _show_joining(joining: Joining, as_json: bool) -> None:
+    rows = [
+        {"number": card.visual_number, "state": f"{card.state}", "group_id": card.group_id}
+        for card in joining.cards
+    ]
+    show_rows(rows, as_json=as_json, empty="")
+    if joining.deaf:
+        talk(f"no such groups in the protocol of {', '.join(joining.deaf)}: there each card stands alone")
+    talk("next: `rfid-station sync run`, unless `serve` is running")
 
 
 def _agree(question: str, yes: bool) -> None:

@@ -45,7 +45,8 @@ def _lines(path: Path, table: Table, wrong: list[Finding]) -> Iterator[OrderLine
         entry = checked.entry
         if entry:
             driver = Driver(entry.name, entry.reference, entry.fleet, entry.language)
-            yield OrderLine(f"{path.stem}:{entry.reference}", driver, entry.group)
+            key = f"{path.stem}:{entry.reference}"
+            yield OrderLine(key, driver, entry.group, entry.valid_until)
 
 
 def _said(finding: Finding) -> str:

@@ -28,7 +28,6 @@ from rfid_station.encode.encoder import examine_card, plan_card
 from rfid_station.encode.keys import KeySource
 from rfid_station.encode.plan import Plan, Target
 from rfid_station.errors import CardDefective, CardRefused, Conflict, ReadBackDiffers
-from rfid_station.settings import Activation
 
 
 class Stage(StrEnum):
@@ -123,7 +122,7 @@ def issue_card(
     card = station.store.cards.register(
         card.id,
         token_of=station.token,
-        activate=station.settings.desk.activation is Activation.AT_ISSUE,
+        activate=station.activates(target.profile),
         actor=station.actor,
     )
     return Issued(card, unfinished is not None, len(plan.steps))
@@ -198,6 +197,11 @@ def _reserve(
     preprinted: Preprinted | None,
 ) -> Card:
     """Take a blank and its numbers, and journal the intent, before the card is touched."""
+    if line and line.valid_until and line.valid_until < station.store.database.clock().date():
+        raise Conflict(
+            f"{line.key} is to end on {line.valid_until}, which is over",
+            hint="correct its valid_until, or take the row out",
+        )
     numbers = Numbers.of(station)
     return station.store.cards.reserve(
         uid=identity.uid,

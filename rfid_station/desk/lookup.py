@@ -8,9 +8,10 @@ from rfid_station.desk.orders import order_of_card
 from rfid_station.desk.saying import Partners, say
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState
+from rfid_station.domain.contract_id import parse_contract_id
 from rfid_station.domain.feed import Change, Lane
 from rfid_station.domain.partner import Partner, PartnerState
-from rfid_station.errors import Conflict, StationError
+from rfid_station.errors import Conflict, StationError, WrongCall
 from rfid_station.store.feed import Proof
 from rfid_station.store.prints import FRONT
 
@@ -46,6 +47,14 @@ def the_card(station: Station, number: str) -> Card:
     return meant[0]
 
 
+def odd_check_digit(text: str) -> str | None:
+    """What is odd about a contract ID that is looked for all the same: most published examples are wrong."""
+    try:
+        return parse_contract_id(text).warning
+    except WrongCall:
+        return None
+
+
 def _in_use(found: list[Card]) -> list[Card]:
     """The cards whose life goes on; if there are none, those that were used; else the spoiled ones."""
     going_on = [card for card in found if not card.state.is_final]
@@ -77,6 +86,10 @@ def describe(station: Station, card: Card) -> dict[str, Any]:
         "reference": driver.reference if driver else None,
         "fleet": driver.fleet if driver else None,
         "group": card.group,
+        "acts_with": [
+            {"number": other.visual_number, "state": f"{other.state}"}
+            for other in station.store.joined.others(card)
+        ],
         "valid_until": f"{card.valid_until}" if card.valid_until else None,
         "replaces": before.visual_number if before else None,
         "replaced_by": successor.visual_number if successor else None,
@@ -136,6 +149,7 @@ def _token(station: Station, card: Card) -> dict[str, Any] | None:
         "valid": token.valid,
         "whitelist": f"{token.whitelist}",
         "contract": f"{token.contract_id}",
+        "group_id": token.group_id,
         "last_updated": token.last_updated,
     }
 

@@ -67,6 +67,10 @@ class Person:
         """For the page of a card, where a code or a tap is what proves the driver."""
         return replace(self, _actor=DRIVER)
 
+    def seen_by(self, witness: str) -> Person:
+        """The same person, with another who agrees to what is done."""
+        return replace(self, _actor=replace(self.actor, witness=witness))
+
     @property
     def signs_in(self) -> bool:
         """Whether this station has operators."""

@@ -14,7 +14,7 @@ from rfid_station.desk.keys import Ask, KeyCupboard, ask_nobody
 from rfid_station.desk.person import Claim, Person, claim_of, trusted
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Card, Role
-from rfid_station.domain.profile import Profile
+from rfid_station.domain.profile import Activation, Profile
 from rfid_station.domain.token import Token, token_of
 from rfid_station.domain.visual_number import NumberPattern
 from rfid_station.encode.keys import KeySource
@@ -78,6 +78,14 @@ class Station:
         """What partners are told about a card from `at` on."""
         ocpi = self.settings.ocpi
         return token_of(card, ocpi.party, self.settings.desk.issuer, ocpi.whitelist, at)
+
+    def activates(self, profile: Profile) -> bool:
+        """Whether cards of a profile may charge as soon as they are made."""
+        return (profile.activation or self.settings.desk.activation) is Activation.AT_ISSUE
+
+    def draws_code(self, profile: Profile) -> bool:
+        """Whether cards of a profile that leave inactive get a code for their letter."""
+        return self.settings.desk.claim_code if profile.claim_code is None else profile.claim_code
 
     @property
     def roots(self) -> tuple[Root, ...]:

@@ -38,6 +38,16 @@ def second_person(station: Station, name: str | None, what: str) -> str:
     return witness.name
 
 
+def seconded(station: Station, witness: str | None, what: str) -> Station:
+    """The station, for something that takes two people where people sign in: all that is done notes both.
+
+    :raises MoveNotAllowed: nobody else is named, or neither is a supervisor
+    :raises NotSignedIn: the name or the PIN is wrong
+    """
+    actor = agreed(station, witness, what)
+    return replace(station, person=station.person.seen_by(actor.witness)) if actor.witness else station
+
+
 def agreed(station: Station, witness: str | None, what: str) -> Actor:
     """Who does something that takes two people where people sign in, and the witness with them.
 

@@ -35,6 +35,13 @@ class Protection(StrEnum):
     """Lock bits. Nobody can ever undo it."""
 
 
+class Activation(StrEnum):
+    """When a new card may charge."""
+
+    AT_ISSUE = "at_issue"
+    BY_HAND = "by_hand"
+
+
 class Freshness(StrEnum):
     """What stands in a card's memory before we write."""
 
@@ -68,10 +75,19 @@ class Profile:
     """AID of the charging application on a DESFire card, three bytes as they go through the air."""
     irreversible: bool = False
     """Whether steps are allowed that nobody can undo."""
+    activation: Activation | None = None
+    """When its cards may charge; None for what the station does with all."""
+    claim_code: bool | None = None
+    """Whether its cards get a code for their letter; None for what the station does with all."""
 
     def takes(self, chip: str) -> bool:
         """Whether cards with this chip are made by it."""
         return ANY_CHIP in self.chips or chip in self.chips
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything is changed on the chip."""
+        return self.content is not Content.NOTHING or self.protection is not Protection.OPEN
 
     @property
     def needs_keys(self) -> bool:
@@ -97,6 +113,8 @@ class Profile:
             counter=entries.flag("counter"),
             application=_application(entries),
             irreversible=entries.flag("irreversible"),
+            activation=entries.choice("activation", Activation) if "activation" in table else None,
+            claim_code=entries.flag("claim_code") if "claim_code" in table else None,
         )
         entries.check_all_known()
         _check_sense(profile)
@@ -133,6 +151,11 @@ def _check_sense(profile: Profile) -> None:
         raise WrongCall(
             f"profile {profile.name} names the key {profile.key}, and does not use it",
             hint='add protection = "keys", or remove the key',
+        )
+    if profile.claim_code and profile.activation is Activation.AT_ISSUE:
+        raise WrongCall(
+            f"profile {profile.name} has cards that charge at once, and a code to activate them",
+            hint='write activation = "by_hand", or remove claim_code',
         )
     if profile.protection is Protection.LOCKED and not profile.irreversible:
         raise WrongCall(

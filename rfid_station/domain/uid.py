@@ -119,6 +119,24 @@ def readings(text: str) -> list[bytes]:
     return list(dict.fromkeys(usable))
 
 
+def cut_readings(text: str) -> list[str]:
+    """What a UID may begin with that a charge point cut off, in upper-case hexadecimal, literally first.
+
+    Some pass on the first four bytes as a decimal number, or the first selection frame with the cascade
+    tag in it (and its check byte, where that was kept).
+    """
+    digits = _SEPARATORS.sub("", text).upper()
+    if not _HEX.fullmatch(digits) or not 2 <= len(digits) <= LONGEST_FORM:
+        return []
+    found = [digits]
+    if len(digits) in (8, 10) and digits.startswith(f"{CASCADE_TAG:02X}"):
+        found.append(digits[2:8])
+    if digits.isdecimal() and 1 << 24 <= int(digits) < 1 << 32:
+        raw = int(digits).to_bytes(4)
+        found += [raw.hex().upper(), raw[::-1].hex().upper()]
+    return found
+
+
 def _without_cascade_bytes(raw: bytes) -> list[bytes]:
     """Undo what a log of raw selection frames leaves in: `88 u0 u1 u2 [BCC0] u3 …`, or a BCC behind."""
     found = []

@@ -29,6 +29,14 @@ _DAMM = (
 )
 """The quasigroup of H. M. Damm's thesis (2004), Table 3: weakly totally anti-symmetric, order 10."""
 
+_TWO_STEPS = [
+    {f"{first}{second}": _DAMM[_DAMM[interim][first]][second] for first in range(10) for second in range(10)}
+    for interim in range(10)
+]
+"""Two digits at a time."""
+
+_SEPARATORS = re.compile(r"[^0-9A-Za-z#@]").sub
+
 MAX_LENGTH = 64
 """OCPI: `visual_number` is a string(64)."""
 
@@ -94,14 +102,14 @@ def _template(pattern: str) -> str:
 
 def bare(text: str) -> str:
     """A number without separators, in upper case: the form in which numbers are compared."""
-    return re.sub(r"[^0-9A-Za-z#@]", "", text).upper()
+    return _SEPARATORS("", text).upper()
 
 
 def check_digit(digits: str) -> str:
     """Damm check digit over a string of decimal digits."""
-    interim = 0
-    for digit in digits:
-        interim = _DAMM[interim][int(digit)]
+    interim = _DAMM[0][int(digits[0])] if len(digits) % 2 else 0
+    for start in range(len(digits) % 2, len(digits), 2):
+        interim = _TWO_STEPS[interim][digits[start : start + 2]]
     return str(interim)
 
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from typing import Any, NamedTuple, Protocol
 
@@ -25,7 +25,8 @@ from rfid_station.domain.token import TokenType
 from rfid_station.domain.uid import CardUid
 from rfid_station.domain.visual_number import bare
 from rfid_station.errors import Conflict
-from rfid_station.store.card_rows import subject_of
+from rfid_station.store.card_rows import CARDS, card_of, subject_of
+from rfid_station.store.chain import canonical_texts
 from rfid_station.store.engine import Database
 from rfid_station.store.ledger import Ledger, booking
 from rfid_station.store.order_items import Wanted, delivered_lines
@@ -75,6 +76,8 @@ class NewCard(NamedTuple):
     """By default the one of the driver's fleet."""
     place: int | None = None
     """Of its row in the list: what a card without a key goes by where the order is kept as a work order."""
+    valid_until: date | None = None
+    """The last day, in UTC, on which it is to charge."""
 
     @property
     def order_line(self) -> str | None:
@@ -179,6 +182,12 @@ class Known:
         return self._ordered[new.order].get(new.in_work_order().order_line or "", words)
 
 
+def refusal_of_day(new: NewCard, today: date) -> str | None:
+    """Why a card cannot be registered today, in words."""
+    is_over = new.valid_until is not None and new.valid_until < today
+    return f"{new.valid_until} is over already" if is_over else None
+
+
 class Bulk:
     """Many cards of the store at once."""
 
@@ -199,6 +208,12 @@ class Bulk:
         """The cards with these visual numbers in any writing, at most `CHUNK`, by the number made bare."""
         with self._database.read() as connection:
             return Known(connection, [], [], [bare(number) for number in numbers]).by_number
+
+    def cards(self, card_ids: Sequence[int]) -> dict[int, Card]:
+        """Cards by their id, at most `CHUNK` of them."""
+        with self._database.read() as connection:
+            rows = connection.execute(CARDS.where(card.c.id.in_(card_ids)))
+            return {row.id: card_of(row) for row in rows}
 
     def by_drivers(self, fleet: str, references: Sequence[str]) -> dict[str, Held]:
         """A living card of each driver of a fleet, by reference, at most `CHUNK` of them."""
@@ -255,8 +270,9 @@ class Registrar:
         known = _known(self._ledger.connection, new, is_locked=True)
         blanks = makers_blanks(self._ledger.connection, [one.uid.hex for one in new], self._supply)
         there = [known.made_for(one) for one in new]
+        today = self._ledger.at.date()
         refusals = [
-            None if held else known.refusal(one) or _no_blank(blanks, one)
+            None if held else known.refusal(one) or refusal_of_day(one, today) or _no_blank(blanks, one)
             for one, held in zip(new, there, strict=True)
         ]
         wanted = [
@@ -282,16 +298,16 @@ class Registrar:
         self._take(len(cards))
         self._tell(cards, known.spoiled_uids)
         action = f"card.{self._state}"
-        for made in cards:
-            self._ledger.note(
-                action,
-                subject_of(made.id),
-                visual_number=made.visual_number,
-                uid=made.uid.masked,
-                chip=made.chip,
-                profile=made.profile,
-                order_line=made.order_line,
-            )
+        self._ledger.note_all(
+            action,
+            (
+                (
+                    subject_of(made.id),
+                    _NOTED((made.chip, made.order_line, made.profile, made.uid.masked, made.visual_number)),
+                )
+                for made in cards
+            ),
+        )
         self._ledger.write_events()
         return cards
 
@@ -331,12 +347,16 @@ class Registrar:
         ledger = self._ledger
         told_before = self._tokens_of(spoiled_uids)
         stamp = ledger.stamp(None)
-        rows = []
-        for made in cards:
-            if told_before and made.uid.hex in told_before:
-                tell(ledger, made, self._token_of)
-            else:
-                rows.append(self._token_values(made, stamp))
+        new = cards
+        if told_before:
+            new = [made for made in cards if made.uid.hex not in told_before]
+            for made in cards:
+                if made.uid.hex in told_before:
+                    tell(ledger, made, self._token_of)
+        rows = [
+            self._token_values(made, stamp, place, revision)
+            for made, (place, revision) in zip(new, ledger.next_tokens(len(new)), strict=True)
+        ]
         insert_whole(ledger.connection, token, _TOKEN_COLUMNS, rows)
 
     def _tokens_of(self, uids: Sequence[str]) -> set[str]:
@@ -346,12 +366,11 @@ class Registrar:
         query = _in_list(token.c.uid, token.c.uid).where(token.c.type == TokenType.RFID.value)
         return set(self._ledger.connection.execute(query, {"values": json.dumps(uids)}).scalars())
 
-    def _token_values(self, made: Card, stamp: datetime) -> tuple[object, ...]:
+    def _token_values(self, made: Card, stamp: datetime, place: int, revision: int) -> tuple[object, ...]:
         told = self._token_of(made, stamp)
-        revision = self._ledger.next_revision()
         return (
             made.id,
-            self._ledger.next_token(),
+            place,
             revision,
             False,
             told.type.value,
@@ -380,6 +399,10 @@ class Registrar:
         return (newest or 0) + 1
 
 
+_NOTED = canonical_texts(("chip", "order_line", "profile", "uid", "visual_number"))
+"""What the audit log is told of each card."""
+
+
 class _Numbered(NamedTuple):
     contract_id: ContractId
     visual_number: str
@@ -403,6 +426,9 @@ _CARD_COLUMNS = (
     "created_at",
     "changed_at",
     "card_group",
+    "contract_card",
+    "valid_until",
+    "claim_attempts",
     "lot_id",
 )
 _TOKEN_COLUMNS = (
@@ -447,6 +473,9 @@ def _card_values(made: Card, numbers: _Numbered, driver_id: int | None, at: str)
         at,
         at,
         made.group,
+        1,
+        made.valid_until.isoformat() if made.valid_until else None,
+        0,
         made.lot,
     )
 
@@ -469,6 +498,7 @@ def _card(
         changed_at=ledger.at,
         group=group_for(new.driver.fleet if new.driver else "", new.group),
         lot=lot,
+        valid_until=new.valid_until,
     )
 
 

@@ -159,6 +159,12 @@ class Cards:
         with self._database.read() as connection:
             return int(connection.execute(select(meta.c.contract_count)).scalar_one()) + 1
 
+    def is_first_of(self, profile: str) -> bool:
+        """Whether no card was ever made by a profile."""
+        with self._database.read() as connection:
+            query = select(card.c.id).where(card.c.profile == profile).limit(1)
+            return connection.execute(query).first() is None
+
     def counted_by_key(self) -> dict[KeyRef, int]:
         """How many cards, spoiled ones included, may carry keys derived from which master key."""
         query = select(card.c.key_id, card.c.key_version, func.count()).group_by(
@@ -385,6 +391,7 @@ def _insert(ledger: Ledger, new: Card, driver_id: int | None) -> int:
         "replaces_id": new.replaces,
         "valid_until": new.valid_until,
         "lot_id": new.lot,
+        "group_id": new.group_id,
         "created_at": ledger.at,
         "changed_at": ledger.at,
     }

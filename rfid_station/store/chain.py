@@ -14,11 +14,11 @@ end that the row `meta` keeps. Against somebody who does all that, note the last
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256 as _sha256
 
 from rfid_station.domain.actor import Actor
 
@@ -67,9 +67,31 @@ def canonical_json(value: object) -> str:
     return _CANONICAL.encode(value)
 
 
+def canonical_texts(names: Sequence[str]) -> Callable[[Sequence[str | None]], str]:
+    """`canonical_json` for many objects with the same names, whose values are texts or None.
+
+    The values come in the order of the names, which is that of the alphabet.
+    """
+    if list(names) != sorted(names):
+        raise ValueError(f"{names} are not in the order of the alphabet")
+    frame = "{" + ",".join(f"{_quoted(name)}:%s" for name in names) + "}"
+    return lambda values: frame % tuple("null" if one is None else _quoted(one) for one in values)
+
+
+def sealing(*, at: str, actor: str, role: str, action: str) -> Callable[[int, str, str, str], str]:
+    """`event_hash` for many events that differ in number, subject, data and the hash before only."""
+    same = ",".join(map(_quoted, (at, actor, role, action)))
+
+    def seal(seq: int, subject: str, data: str, previous_hash: str) -> str:
+        texts = f'[{seq},{same},{_quoted(subject)},{_quoted(data)},"{previous_hash}"]'
+        return _sha256(texts.encode("ascii")).hexdigest()
+
+    return seal
+
+
 def event_hash(
     *, seq: int, at: str, actor: str, role: str, action: str, subject: str, data: str, previous_hash: str
 ) -> str:
     """The hash of an event, from its stored texts."""
     texts = ",".join(map(_quoted, (at, actor, role, action, subject, data, previous_hash)))
-    return hashlib.sha256(f"[{seq},{texts}]".encode("ascii")).hexdigest()
+    return _sha256(f"[{seq},{texts}]".encode("ascii")).hexdigest()

@@ -6,7 +6,7 @@ transaction keeps until it commits, so numbers become visible in the order in wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select, update
 
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.token import next_stamp
-from rfid_station.store.chain import canonical_json, event_hash
+from rfid_station.store.chain import canonical_json, event_hash, sealing
 from rfid_station.store.engine import Database
 from rfid_station.store.tables import event, meta, moment_text
 from rfid_station.store.whole_rows import insert_whole
@@ -34,7 +34,7 @@ class _Head:
 
 _READ_HEAD = select(*(meta.c[field.name] for field in fields(_Head))).with_for_update()
 _KEEP_HEAD = update(meta)
-_EVENT = ("seq", "actor", "role", "action", "subject", "data", "previous_hash", "at", "hash")
+_EVENT = ("seq", "at", "actor", "role", "action", "subject", "data", "previous_hash", "hash")
 
 
 class Ledger:
@@ -62,6 +62,15 @@ class Ledger:
         """The number of a change that partners are to hear of."""
         self._head.revision += 1
         return self._head.revision
+
+    def next_tokens(self, count: int) -> Iterator[tuple[int, int]]:
+        """Place and revision of each of so many new tokens."""
+        head = self._head
+        places, revisions = head.token_count, head.revision
+        head.token_count, head.revision = places + count, revisions + count
+        return zip(
+            range(places + 1, places + count + 1), range(revisions + 1, revisions + count + 1), strict=True
+        )
 
     def next_revisions(self) -> tuple[int, int]:
         """One revision for each place in the order of creation: the number before the first, and the last."""
@@ -97,7 +106,21 @@ class Ledger:
             "previous_hash": head.event_hash,
         }
         head.event_hash = event_hash(**row, at=self._at_text)
-        self._events.append((*row.values(), self._at_text, head.event_hash))
+        seq, *others = row.values()
+        self._events.append((seq, self._at_text, *others, head.event_hash))
+
+    def note_all(self, action: str, told: Iterable[tuple[str, str]]) -> None:
+        """Add one event for each subject with its data, which is canonical JSON already."""
+        head, at = self._head, self._at_text
+        actor, role = self.actor.name, str(self.actor.role)
+        seal = sealing(at=at, actor=actor, role=role, action=action)
+        before = head.event_hash
+        for subject, data in told:
+            head.event_count += 1
+            after = seal(head.event_count, subject, data, before)
+            self._events.append((head.event_count, at, actor, role, action, subject, data, before, after))
+            before = after
+        head.event_hash = before
 
     def write_events(self) -> None:
         """Write the events so far: a long change keeps none of them in memory."""

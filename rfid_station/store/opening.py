@@ -23,6 +23,7 @@ from rfid_station.store.drivers import Drivers
 from rfid_station.store.engine import Clock, Database, utc_now
 from rfid_station.store.expiring import Dates
 from rfid_station.store.feed import Feed
+from rfid_station.store.joining import Joined
 from rfid_station.store.ledger import Ledger
 from rfid_station.store.operators import Operators
 from rfid_station.store.orders import Orders
@@ -58,6 +59,7 @@ class Store:
         self.replacements = Replacements(database)
         self.dates = Dates(database)
         self.drivers = Drivers(database)
+        self.joined = Joined(database)
         self.claims = Claims(database, self.cards)
         self.pages = CardPages(database)
         self.bulk = Bulk(database)

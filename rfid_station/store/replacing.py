@@ -123,7 +123,14 @@ def check_replaceable(connection: Connection, card_id: int) -> Card:
 
 def in_place_of(new: Card, old: Card) -> Card:
     """A new card with what stays the same."""
-    return replace(new, contract_id=old.contract_id, driver=old.driver, group=old.group, replaces=old.id)
+    return replace(
+        new,
+        contract_id=old.contract_id,
+        driver=old.driver,
+        group=old.group,
+        replaces=old.id,
+        group_id=old.group_id,
+    )
 
 
 def place_and_driver(connection: Connection, old_id: int) -> tuple[int, int | None]:

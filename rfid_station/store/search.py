@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from rfid_station.domain.card import Card, CardState, Driver
 from rfid_station.domain.contract_id import parse_contract_id
-from rfid_station.domain.uid import readings
+from rfid_station.domain.uid import cut_readings, readings
 from rfid_station.domain.visual_number import bare
 from rfid_station.errors import WrongCall
 from rfid_station.store.card_rows import CARDS, card_of
@@ -51,6 +51,9 @@ _LONGEST_UID = 64
 
 _SHORTEST_PART = 3
 """Characters that a part of a number must have: fewer are in every number."""
+
+_TELLING_BEGINNING = 8
+"""Characters of a beginning that say which card is meant: parts are not looked for as well."""
 
 _BEHIND = "\U0010ffff"
 """Sorts behind every character, so that what begins with a text is a range."""
@@ -140,7 +143,8 @@ def _all_found(connection: Connection, text: str, limit: int) -> Iterator[_Found
         return
     beginnings = list(_beginnings(connection, text, limit))
     yield from beginnings
-    if len(beginnings) < limit:
+    is_telling = beginnings and len(bare(text)) >= _TELLING_BEGINNING
+    if len(beginnings) < limit and not is_telling:
         yield from _parts(connection, text, limit)
 
 
@@ -206,6 +210,8 @@ _BEGINNINGS: CompoundSelect[Any] = union_all(
     _beginning(Clue.NUMBER, card.c.visual_bare, _CARD, "number"),
     _beginning(Clue.CONTRACT, card.c.contract_id, _CARD, "contract"),
     _beginning(Clue.UID, card.c.uid, _CARD, "uid"),
+    _beginning(Clue.UID, card.c.uid, _CARD, "uid_2"),
+    _beginning(Clue.UID, card.c.uid, _CARD, "uid_3"),
     _beginning(Clue.ALIAS, card.c.alias, _CARD, "alias"),
     _beginning(Clue.ORDER, card.c.order_line, _LIVING, "order"),
     _beginning(Clue.TRACKING, parcel.c.tracking, _OF_PARCEL, "tracking"),
@@ -243,10 +249,13 @@ def _beginnings(connection: Connection, text: str, limit: int) -> Iterator[_Foun
     number = bare(text)
     # A text that leaves nothing to compare begins no number, and would begin every one.
     bare_or_nothing = number or _BEHIND
+    uids = [*cut_readings(text), _BEHIND, _BEHIND, _BEHIND]
     begins = {
         "number": bare_or_nothing,
         "contract": bare_or_nothing,
-        "uid": bare_or_nothing if len(number) > 1 else _BEHIND,
+        "uid": uids[0],
+        "uid_2": uids[1],
+        "uid_3": uids[2],
         "alias": bare_or_nothing if len(number) >= _SHORTEST_PART else _BEHIND,
         "order": text,
         "tracking": tracking_of(text) if len(number) >= _SHORTEST_PART else _BEHIND,

@@ -244,7 +244,15 @@ def test_a_log_gets_plain_lines_and_the_input_of_a_script_is_left_alone(folder: 
     assert done.stdout == "q is left\n"
     assert "\x1b" not in done.stderr
     assert "\a" not in done.stderr
-    assert [line[:4] for line in done.stderr.splitlines()] == ["tap ", "ok  ", "tap ", "ok  ", "tap ", "2 ca"]
+    assert [line[:4] for line in done.stderr.splitlines()] == [
+        "the ",
+        "tap ",
+        "ok  ",
+        "tap ",
+        "ok  ",
+        "tap ",
+        "2 ca",
+    ]
 
 
 def test_the_screens_in_the_docs_are_what_is_seen(tmp_path: Path) -> None:

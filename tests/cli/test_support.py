@@ -181,3 +181,41 @@ def test_a_driver_asks_what_is_kept_and_is_forgotten(folder: Path, card: Card) -
     assert run(folder, "driver", "show", "2").exit_code == 1
     (row,) = rows(run(folder, "card", "find", card.visual_number, "--full", "--json"))
     assert (row["driver"], row["state"]) == (None, "retired")
+
+
+@pytest.mark.parametrize(
+    ("said", "ours", "ends"),
+    [
+        ('activation = "by_hand"\nclaim_code = true\n', ("at_issue", "false"), ("issued", True)),
+        ('activation = "at_issue"\n', ("by_hand", "true"), ("active", False)),
+        ("claim_code = false\n", ("by_hand", "true"), ("issued", False)),
+        ("", ("by_hand", "true"), ("issued", True)),
+    ],
+)
+def test_a_profile_wins_over_what_the_station_does_with_all(
+    folder: Path, said: str, ours: tuple[str, str], ends: tuple[str, bool]
+) -> None:
+    path = folder / "station.toml"
+    text = path.read_text().replace('"at_issue"', f'"{ours[0]}"')
+    path.write_text(text.replace("claim_code = false", f"claim_code = {ours[1]}"))
+    profiles = folder / "templates" / "profiles"
+    profiles.mkdir(parents=True)
+    (profiles / "mine.toml").write_text(f'title = "Mine"\nchips = ["any"]\ncontent = "nothing"\n{said}')
+    result = run(
+        folder,
+        "card",
+        "issue",
+        "--reader",
+        "sim:ntag213?count=1",
+        "--profile",
+        "mine",
+        "--count",
+        "1",
+        "--json",
+    )
+    (made,) = rows(result)
+    assert (made["state"], "claim_code" in made) == ends
+    lot = folder.parent / "lot.csv"
+    lot.write_text("uid\n04E10CDA993C80\n")
+    assert run(folder, "batch", "run", f"{lot}", "--profile", "mine").exit_code == 0
+    assert state_of(folder, "04E10CDA993C80") == ends[0]

@@ -46,6 +46,9 @@ def test_the_plain_profile_writes_nothing() -> None:
         ({"content": "sun"}, "names none"),
         ({"key": "cards"}, "does not use it"),
         ({"protection": "locked"}, "does not say irreversible"),
+        ({"activation": "later"}, "'later' as activation"),
+        ({"claim_code": "yes"}, "'yes' as claim_code"),
+        ({"claim_code": True, "activation": "at_issue"}, "charge at once, and a code"),
         ({"protection": "locked", "irreversible": True, "content": "nothing"}, "writes nothing"),
     ],
 )

@@ -8,12 +8,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from store_world import ANN, Clock, issue, reserve, sql, tell, url_of
 
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import CardState, Reason, Role
 from rfid_station.errors import Conflict, StoreError
+from rfid_station.store.chain import START, canonical_json, canonical_texts, event_hash, sealing
 from rfid_station.store.opening import Store, open_store
 from rfid_station.store.sqlite import EVENT_TRIGGERS
 
@@ -300,3 +303,28 @@ def test_check_finds_a_damaged_page(path: Path) -> None:
     with open_store(url_of(path)) as store:
         findings = store.audit.check().findings
     assert any(finding.startswith("the file is damaged: ") for finding in findings)
+
+
+@given(
+    told=st.lists(
+        st.tuples(st.text(max_size=9), st.lists(st.none() | st.text(max_size=9), min_size=3, max_size=3))
+    )
+)
+@settings(max_examples=40)
+def test_events_noted_together_have_the_bytes_of_those_noted_one_by_one(
+    told: list[tuple[str, list[str | None]]],
+) -> None:
+    same = {"at": "2026-11-22T06:44:00.000000Z", "actor": 'Zoë "Z"', "role": "clerk", "action": "card.issued"}
+    seal, data_of = sealing(**same), canonical_texts(("a", "b", "c"))
+    before = START
+    for seq, (subject, values) in enumerate(told, 1):
+        data = canonical_json(dict(zip("abc", values, strict=True)))
+        assert data_of(values) == data
+        after = event_hash(seq=seq, subject=subject, data=data, previous_hash=before, **same)
+        assert seal(seq, subject, data, before) == after
+        before = after
+
+
+def test_names_must_stand_as_hashes_want_them() -> None:
+    with pytest.raises(ValueError, match="order of the alphabet"):
+        canonical_texts(("b", "a"))

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
+from rfid_station.desk.batch.changing import change_for
 from rfid_station.desk.batch.findings import Cause, Finding, Level
 from rfid_station.desk.batch.reading import STDIN, Table
-from rfid_station.desk.batch.rows import ACTIONS, Checked, Entry, Judge, Kind, Survey, survey
+from rfid_station.desk.batch.rows import Checked, Entry, Judge, Kind, Survey, survey
 from rfid_station.desk.batch.uid_lists import UidForm
 from rfid_station.desk.station import Station
-from rfid_station.domain.card import CardState, Driver, check_move
+from rfid_station.domain.card import Card, Driver
 from rfid_station.domain.visual_number import NumberPattern, bare
-from rfid_station.errors import MoveNotAllowed, WrongCall
-from rfid_station.store.bulk import CHUNK, Held, NewCard
+from rfid_station.errors import Conflict, MoveNotAllowed, WrongCall
+from rfid_station.store.bulk import CHUNK, Held, NewCard, refusal_of_day
 
 HEADER_ROW = 1
 """Rows are counted as a spreadsheet counts them; the first line of an order is the row below the header."""
@@ -152,6 +153,7 @@ class Check:
             visual_number=entry.number,
             group=entry.group or self.wish.group,
             place=entry.row - HEADER_ROW,
+            valid_until=entry.valid_until,
         )
 
     def order_line(self, entry: Entry) -> str:
@@ -171,7 +173,7 @@ class Check:
 
     def _orders(self, station: Station, entries: list[Entry]) -> Iterator[Row]:
         lines = station.store.bulk.by_order_lines([self.order_line(entry) for entry in entries])
-        others = self._other_cards(station, entries)
+        others, today = self._other_cards(station, entries), station.store.database.clock().date()
         for entry in entries:
             held = lines.get(self.order_line(entry))
             other = others.get((entry.fleet, entry.reference))
@@ -180,6 +182,8 @@ class Check:
                 words = f"the driver has card {other.visual_number} ({other.state}) for {other.order_line}"
                 remedy = "nothing, if this is to be one more card for the same driver"
                 findings.append(self.refused(entry, words, Level.WARNING, remedy))
+            if held is None and entry.valid_until and entry.valid_until < today:
+                findings.append(self.refused(entry, f"{entry.valid_until} is over already"))
             is_done = held is not None and not held.state.is_unfinished
             yield Row(entry.row, entry, findings, held, is_done)
 
@@ -193,33 +197,31 @@ class Check:
 
     def _cards(self, station: Station, entries: list[Entry]) -> Iterator[Row]:
         new = [self.new_card(entry) for entry in entries]
-        known = station.store.bulk.known(new)
+        known, today = station.store.bulk.known(new), station.store.database.clock().date()
         for entry, wanted in zip(entries, new, strict=True):
             held = known.made_for(wanted)
-            refusal = None if held else known.refusal(wanted)
+            refusal = None if held else known.refusal(wanted) or refusal_of_day(wanted, today)
             yield Row(
                 entry.row, entry, [self.refused(entry, refusal)] if refusal else [], held, held is not None
             )
 
     def _changes(self, station: Station, entries: list[Entry]) -> Iterator[Row]:
         held = station.store.bulk.by_numbers([entry.number or "" for entry in entries])
+        cards = station.store.bulk.cards([one.card_id for one in held.values()])
         for entry in entries:
             one = held.get(bare(entry.number or ""))
             if one is None:
                 yield Row(entry.row, entry, [self.refused(entry, f"there is no card {entry.number}")])
-            elif one.state is ACTIONS[entry.action]:
+            elif change_for(entry).is_made(station, entry, cards[one.card_id]):
                 yield Row(entry.row, entry, [], one, is_done=True)
             else:
-                yield Row(entry.row, entry, self._move_findings(station, entry, one), one)
+                yield Row(entry.row, entry, self._objections(station, entry, cards[one.card_id]), one)
 
-    def _move_findings(self, station: Station, entry: Entry, held: Held) -> list[Finding]:
-        card = station.store.cards.by_id(held.card_id)
+    def _objections(self, station: Station, entry: Entry, card: Card) -> list[Finding]:
         try:
-            check_move(card, ACTIONS[entry.action], station.actor.role, entry.reason)
-        except (MoveNotAllowed, WrongCall) as error:
+            change_for(entry).check(station, entry, card)
+        except (MoveNotAllowed, WrongCall, Conflict) as error:
             return [self.refused(entry, error.message, remedy=error.hint or "")]
-        if card.state is CardState.RESERVED or card.state is CardState.ENCODING:
-            return [self.refused(entry, f"card {card.visual_number} was never finished")]
         return []
 
 

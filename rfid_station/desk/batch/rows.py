@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
+from rfid_station.desk.batch.actions import WORDS, Action
 from rfid_station.desk.batch.columns import Columns
+from rfid_station.desk.batch.days import NoDay, read_day
 from rfid_station.desk.batch.findings import Cause, Finding, Level, shown_value
 from rfid_station.desk.batch.reading import Row, Table
 from rfid_station.desk.batch.uid_lists import ENOUGH, Tally, UidForm, Verdict, digits_of, read_uid
-from rfid_station.domain.card import CardState, Reason
+from rfid_station.domain.card import Reason
 from rfid_station.domain.card_group import check_group
 from rfid_station.domain.uid import CardUid
 from rfid_station.domain.visual_number import MAX_LENGTH, NumberPattern, bare
@@ -23,6 +26,8 @@ LONGEST_NAME = 200
 LONGEST_REFERENCE = 100
 
 _LANGUAGE = re.compile(r"[a-z]{2}")
+_USUAL = frozenset({"de", "en", "fr", "nl"})
+"""Languages that need no closer look."""
 _ODD = re.compile(
     r"^[=+\-@]|[\x00-\x09\x0b-\x1f\x7f-\x9f\ufffd\u2028\u2029]|[ÃÂ][\x80-\xbf€-™]|â€", re.MULTILINE
 )
@@ -58,16 +63,11 @@ REQUIRED = {
     Kind.CHANGES: ("number", "action"),
 }
 
-ACTIONS = {
-    "block": CardState.BLOCKED,
-    "unblock": CardState.ACTIVE,
-    "activate": CardState.ACTIVE,
-    "suspend": CardState.SUSPENDED,
-    "retire": CardState.RETIRED,
-    "sperren": CardState.BLOCKED,
-    "entsperren": CardState.ACTIVE,
-    "aktivieren": CardState.ACTIVE,
-}
+UPDATES = ("reference", "name", "fleet", "language", "group", "valid_until")
+"""What an update may change."""
+CLEARED = "-"
+"""In a cell of an update: take away what stands there; an empty cell leaves it."""
+MAY_BE_CLEARED = ("fleet", "language", "valid_until")
 
 
 class Entry(NamedTuple):
@@ -82,8 +82,11 @@ class Entry(NamedTuple):
     uid: CardUid | None = None
     number: str | None = None
     chip: str = ""
-    action: str = ""
+    action: Action | None = None
     reason: Reason | None = None
+    valid_until: date | None = None
+    clears: frozenset[str] = frozenset()
+    """What an update takes away."""
 
 
 class Checked(NamedTuple):
@@ -127,7 +130,7 @@ def survey(table: Table, wanted: UidForm = UidForm.AS_IS) -> Survey:
     form: UidForm | None = wanted
     if kind is Kind.CARDS:
         of_list = _of_list(columns, verdict, wanted)
-        findings += of_list
+        findings += [*of_list, *_not_unique(columns, tally)]
         if any(finding.is_error for finding in of_list):
             form = verdict.options[0] if verdict.options else None
     width, most = widths.most_common(1)[0] if widths else (0, 0)
@@ -189,6 +192,18 @@ def _of_list(columns: Columns, verdict: Verdict, wanted: UidForm) -> list[Findin
     return []
 
 
+def _not_unique(columns: Columns, tally: Tally) -> Iterator[Finding]:
+    """Makers have run out of numbers of four bytes, and give them out again (NXP AN10927)."""
+    if tally.lengths[8]:
+        yield Finding(
+            Cause.UID,
+            f"{tally.lengths[8]} of {tally.count} UIDs have 4 bytes: another card may carry the same number",
+            "take chips with UIDs of 7 bytes where you can; a number that is taken is refused",
+            column=columns.title("uid"),
+            level=Level.WARNING,
+        )
+
+
 @dataclass(slots=True)
 class Judge:
     """Judges the rows of one file, one after the other, and remembers what must not come twice."""
@@ -201,9 +216,11 @@ class Judge:
     _found: list[Finding] = field(init=False, default_factory=list)
     _good_names: set[str] = field(init=False, default_factory=set)
     _row: int = field(init=False, default=0)
+    _is_usable: bool = field(init=False)
     _steps: list[tuple[str, int, Callable[[str], object]]] = field(init=False)
 
     def __post_init__(self) -> None:
+        self._is_usable = self.survey.is_usable
         self._seen = {"reference": {}, "uid": {}, "number": {}}
         rules = {
             "reference": self._reference,
@@ -216,6 +233,7 @@ class Judge:
             "chip": self._text,
             "action": self._action,
             "reason": self._reason,
+            "valid_until": self._valid_until,
         }
         self._steps = [
             (name, self.columns.places[name], rule)
@@ -237,12 +255,38 @@ class Judge:
                 "put values with a delimiter in them into quotes; leave no column out",
             )
             return Checked(row.number, None, self._found)
+        clears: frozenset[str] = frozenset()
+        if CLEARED in cells and self.survey.kind is Kind.CHANGES:
+            cells, clears = self._cleared(cells)
         joined = "\n".join(cells)
         if _ODD.search(joined) or joined.count("\n") >= len(cells):
             self._look_at_texts(cells)
         values = {name: rule(cells[place]) for name, place, rule in self._steps}
-        is_good = self.survey.is_usable and not any(finding.is_error for finding in self._found)
+        if values.get("action") is Action.UPDATE:
+            values["clears"] = clears
+            self._check_update(values, clears)
+        is_good = self._is_usable and not (self._found and any(one.is_error for one in self._found))
         return Checked(row.number, Entry(row.number, **values) if is_good else None, self._found)  # type: ignore[arg-type]
+
+    def _cleared(self, cells: list[str]) -> tuple[list[str], frozenset[str]]:
+        """The cells without those that say to take away what stands there, and which these are."""
+        places = {
+            self.columns.places[name]: name
+            for name in UPDATES
+            if name in self.columns.places and cells[self.columns.places[name]] == CLEARED
+        }
+        left = ["" if place in places else cell for place, cell in enumerate(cells)]
+        return left, frozenset(places.values())
+
+    def _check_update(self, values: Mapping[str, object], clears: frozenset[str]) -> None:
+        for column in sorted(clears.difference(MAY_BE_CLEARED)):
+            remedy = (
+                "name another group" if column == "group" else "rfid-station driver erase forgets a person"
+            )
+            self._add(Cause.VALUE, "cannot be taken away", remedy, column, CLEARED)
+        if not clears and not any(values.get(name) for name in UPDATES):
+            remedy = f"fill in one of: {', '.join(UPDATES)}"
+            self._add(Cause.EMPTY, "says update, and the row has nothing to change", remedy, "action")
 
     def _look_at_texts(self, cells: list[str]) -> None:
         for name, place, _ in self._steps:
@@ -381,6 +425,8 @@ class Judge:
             self._good_names.add(text)
 
     def _language(self, text: str) -> str | None:
+        if text in _USUAL:
+            return text
         code = text.lower()
         if text and not _LANGUAGE.fullmatch(code):
             self._add(
@@ -460,10 +506,13 @@ class Judge:
     def _text(self, text: str) -> str:
         return text
 
-    def _action(self, text: str) -> str:
-        if self._must("action", text) and text.casefold() not in ACTIONS:
-            self._add(Cause.VALUE, "is no action", f"write one of: {', '.join(ACTIONS)}", "action", text)
-        return text.casefold()
+    def _action(self, text: str) -> Action | None:
+        if not self._must("action", text):
+            return None
+        action = WORDS.get(text.casefold())
+        if action is None:
+            self._add(Cause.VALUE, "is no action", f"write one of: {', '.join(WORDS)}", "action", text)
+        return action
 
     def _reason(self, text: str) -> Reason | None:
         if not text:
@@ -472,6 +521,15 @@ class Judge:
             self._add(Cause.VALUE, "is no reason", f"write one of: {', '.join(Reason)}", "reason", text)
             return None
         return Reason(text.casefold())
+
+    def _valid_until(self, text: str) -> date | None:
+        if not text:
+            return None
+        day = read_day(text)
+        if isinstance(day, NoDay):
+            self._add(day.cause, day.words, day.remedy, "valid_until", text)
+            return None
+        return day
 
 
 def _has_shape(pattern: NumberPattern, text: str) -> bool:

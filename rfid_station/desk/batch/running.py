@@ -13,29 +13,29 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from rfid_station.desk.batch.actions import STOPS
+from rfid_station.desk.batch.changing import change_for
 from rfid_station.desk.batch.checking import Check, Row
 from rfid_station.desk.batch.findings import Finding
-from rfid_station.desk.batch.rows import ACTIONS, Checked, Entry, Kind
+from rfid_station.desk.batch.rows import Checked, Entry, Kind
 from rfid_station.desk.numbers import ALIAS_LENGTH
 from rfid_station.desk.station import Station
-from rfid_station.desk.two_people import agreed
-from rfid_station.domain.actor import Actor
-from rfid_station.domain.card import CardState
+from rfid_station.desk.two_people import seconded
 from rfid_station.domain.contract_id import ContractId
 from rfid_station.domain.stock import Supply
-from rfid_station.domain.visual_number import draw_index
 from rfid_station.errors import Conflict, WrongCall
-from rfid_station.settings import Activation, VisualOrder
+from rfid_station.settings import VisualOrder
 from rfid_station.store.bulk import Registered, Registrar
 
 Tell = Callable[[Finding], None]
 Watch = Callable[["Progress"], None]
 FEW = 10
 """So many cards one person may stop by one file."""
-_STOPS = (CardState.BLOCKED, CardState.SUSPENDED, CardState.RETIRED)
 _ALIAS_SIGNS = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _TO_ALIAS = bytes(_ALIAS_SIGNS[byte % len(_ALIAS_SIGNS)] for byte in range(256))
 """32 signs divide 256, so each is as likely as the others."""
+_AT_ONCE = 256
+"""Aliases, or numbers, for which the system is asked together."""
 
 
 class Result(StrEnum):
@@ -161,7 +161,7 @@ def _register(running: _Run, chunk: Sequence[Checked], registrar: Registrar | No
     progress.rows += len(chunk)
     good: list[Entry] = []
     for one in chunk:
-        if running.note(one.findings) or one.entry is None:
+        if (one.findings and running.note(one.findings)) or one.entry is None:
             progress.wrong += 1
         else:
             good.append(one.entry)
@@ -185,16 +185,16 @@ def _count(running: _Run, entry: Entry, registered: Registered) -> None:
 
 
 def _changes(running: _Run, *, partial: bool) -> None:
-    """Move card after card. Without `partial` all rows are checked before the first is moved."""
-    station, check, progress = running.station, running.check, running.progress
+    """Change card after card. Without `partial` all rows are checked before the first is changed."""
+    check, progress = running.check, running.progress
     if not partial:
-        for row in check.rows(station):
+        for row in check.rows(running.station):
             for finding in row.findings:
                 running.tell(finding)
         if check.count.errors:
             raise _stopped(check)
         running.tell = lambda _finding: None
-    actor = _who_stops(running)
+    station = _seconded(running)
     for chunk in check.chunks():
         for row in check.compared(chunk, station):
             progress.rows += 1
@@ -203,32 +203,20 @@ def _changes(running: _Run, *, partial: bool) -> None:
             elif row.is_done:
                 progress.there += 1
             else:
-                _move(station, row.entry, row.held.card_id, actor)
+                card = station.store.cards.by_id(row.held.card_id)
+                change_for(row.entry).make(station, row.entry, card)
                 progress.done += 1
         running.watch(progress)
 
 
-def _who_stops(running: _Run) -> Actor:
-    """Who carries a file of changes out; with a second person, if it stops many cards."""
+def _seconded(running: _Run) -> Station:
+    """The station of whoever carries a file of changes out; with a second person, if it stops many cards."""
     rows = running.check.chunks()
-    stops = sum(
-        one.entry is not None and ACTIONS[one.entry.action] in _STOPS for chunk in rows for one in chunk
-    )
+    stops = sum(one.entry is not None and one.entry.action in STOPS for chunk in rows for one in chunk)
     if stops <= FEW:
-        return running.station.actor
-    return agreed(
-        running.station, running.witness, f"stop {stops} cards by {Path(running.check.table.name).name}"
-    )
-
-
-def _move(station: Station, entry: Entry, card_id: int, actor: Actor) -> None:
-    station.store.cards.move(
-        card_id,
-        to=ACTIONS[entry.action],
-        reason=entry.reason,
-        actor=actor,
-        token_of=station.token,
-    )
+        return running.station
+    what = f"stop {stops} cards by {Path(running.check.table.name).name}"
+    return seconded(running.station, running.witness, what)
 
 
 def _stopped(check: Check) -> WrongCall | Conflict:
@@ -246,7 +234,7 @@ def _registrar(running: _Run) -> Iterator[Registrar]:
     with station.store.bulk.registering(
         numbers=_Numbers(station),
         token_of=station.token,
-        activate=station.settings.desk.activation is Activation.AT_ISSUE,
+        activate=station.activates(station.profile(running.check.wish.profile)),
         actor=station.actor,
         supply=Supply(station.settings.desk.place, running.check.wish.lot),
     ) as registrar:
@@ -263,6 +251,8 @@ class _Numbers:
         self._is_rising = station.settings.desk.visual_order is VisualOrder.RISING
         self._last_contract = 0
         self._last_visual = 0
+        self._aliases = _aliases()
+        self._indexes = _indexes(self._pattern.capacity)
 
     def contract_of(self, number: int) -> ContractId:
         """Our contract with this number."""
@@ -277,10 +267,27 @@ class _Numbers:
     def draw_visual(self) -> str:
         """The next number, or one that tells nothing about its neighbours."""
         if not self._is_rising:
-            return self._pattern.render(draw_index(self._pattern))
+            return self._pattern.render(next(self._indexes))
         self._last_visual += 1
         return self._pattern.render(self._last_visual)
 
     def draw_alias(self) -> str:
         """An alias that nobody can guess."""
-        return secrets.token_bytes(ALIAS_LENGTH).translate(_TO_ALIAS).decode("ascii")
+        return next(self._aliases)
+
+
+def _aliases() -> Iterator[str]:
+    """Aliases by chance, without end. Asking the system costs the same for one and for many."""
+    while True:
+        signs = secrets.token_bytes(_AT_ONCE * ALIAS_LENGTH).translate(_TO_ALIAS).decode("ascii")
+        for start in range(0, len(signs), ALIAS_LENGTH):
+            yield signs[start : start + ALIAS_LENGTH]
+
+
+def _indexes(capacity: int) -> Iterator[int]:
+    """Indexes of visual numbers by chance, without end; 16 bytes more than needed leave none favoured."""
+    width = (capacity.bit_length() + 7) // 8 + 16
+    while True:
+        chance = secrets.token_bytes(_AT_ONCE * width)
+        for start in range(0, len(chance), width):
+            yield int.from_bytes(chance[start : start + width]) % capacity
