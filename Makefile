@@ -61,7 +61,7 @@ $(BIN)/python: | system
 $(VENV)/.runs: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Python packages"
 	@$(PIP) install --constraint constraints.txt --upgrade pip
-	@$(PIP) install $(PINNED) --editable '.[pcsc,nfc,pkcs11,keyring,scripts]'
+	@$(PIP) install $(PINNED) --editable '.[pcsc,nfc,pkcs11,keyring,postgresql,scripts]'
 	@touch $@
 
 $(VENV)/.develops: $(VENV)/.runs

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, IPvAnyAddress, ValidationError
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from rfid_station.domain.card import ReplaceWhen
@@ -60,27 +61,32 @@ def _number_pattern(text: str) -> str:
     return text
 
 
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
 PROMPT = "prompt"
+_NO_REFERENCE = "no_secret_reference"
 
 
 def _secret_reference(text: str) -> str:
     if text != PROMPT and not re.fullmatch(r"(env|file|keyring):\S+", text):
-        raise ValueError('must be "prompt", "env:NAME", "file:NAME" or "keyring:NAME"')
+        raise PydanticCustomError(
+            _NO_REFERENCE, 'must be "prompt", "env:NAME", "file:NAME" or "keyring:NAME", and no secret'
+        )
     return text
 
 
 SecretReference = Annotated[str, AfterValidator(_secret_reference)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 class StoreSettings(_Table):
     """`[store]`."""
 
     url: str = "sqlite:///station.db"
-    """A SQLAlchemy URL; a relative SQLite file lies in the station's folder."""
+    """A SQLAlchemy URL; a relative SQLite file lies in the station's folder. Never with a password in it."""
+    password: SecretReference | None = None
+    """Where the password of a server's account lies; None where the server asks for none."""
 
 
 class DeskSettings(_Table):
@@ -233,13 +239,17 @@ def load_settings(folder: Path) -> Settings:
     return _checked(table, str(path))
 
 
+_NOT_SHOWN = ("extra_forbidden", _NO_REFERENCE)
+"""Of entries that are wrong in these ways the value is not told: it may be a secret."""
+
+
 def _checked(table: dict[str, Any], source: str) -> Settings:
     try:
         return Settings(**table)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         entry = ".".join(str(part) for part in first["loc"])
-        value = "" if first["type"] == "extra_forbidden" else f" = {first['input']!r}"
+        value = "" if first["type"] in _NOT_SHOWN else f" = {first['input']!r}"
         what = "unknown entry" if first["type"] == "extra_forbidden" else first["msg"]
         raise WrongCall(
             f"{source}: {entry}{value}: {what.removeprefix('Value error, ')}",

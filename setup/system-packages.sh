@@ -2,8 +2,8 @@
 # Installs what Python packages cannot bring (the PC/SC service, the virtual reader's driver, what
 # building pyscard takes, a terminal that tests can look at, other people's NFC and key tools that judge
 # our cards, a print service and other people's PDF tools that judge our prints, a browser that judges our
-# pages, fonts of many scripts), each only where it is missing: as root, or by a sudo that asks for no
-# password. Where neither works it says what to run, and fails.
+# pages, fonts of many scripts, a database server), each only where it is missing: as root, or by a sudo
+# that asks for no password. Where neither works it says what to run, and fails.
 #
 # usage: setup/system-packages.sh PYTHON
 set -euo pipefail
@@ -34,6 +34,11 @@ sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())'
 
 compiles_c() {
   echo '#include <stdio.h>' | gcc -E -
+}
+
+# Debian keeps the programs of a server where no PATH leads; tests start servers of their own.
+has_postgresql() {
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' || has_program initdb
 }
 
 is_root() {
@@ -67,6 +72,7 @@ need ghostscript has_program gs
 need tmux has_program tmux
 need poppler-utils has_program pdffonts
 need chromium test -x /usr/bin/chromium
+need postgresql has_postgresql
 need fonts-noto-core test -e /usr/share/fonts/truetype/noto/NotoSansArabic-Regular.ttf
 need "$python_name-dev" has_python_headers
 need "$python_name-venv" "$python" -c 'import ensurepip, venv'

@@ -1,3 +1,3 @@
 """What every test may use, and what every test is held to."""
 
-pytest_plugins = ["every_test_runs", "pcsc_fixtures", "stations"]
+pytest_plugins = ["every_test_runs", "pcsc_fixtures", "postgresql_cluster", "stations"]

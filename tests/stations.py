@@ -13,6 +13,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
+from postgresql_base import Base
+from postgresql_cluster import Cluster
 
 from rfid_station.desk.issue import Issued, Stage
 from rfid_station.desk.loop import Run, issue_cards
@@ -23,6 +25,7 @@ from rfid_station.domain.card import Driver, Role
 from rfid_station.domain.order import OrderLine
 from rfid_station.errors import StationError
 from rfid_station.reader.opening import open_reader
+from rfid_station.store.opening import create_store
 
 CLERK = Actor("Tess", Role.CLERK)
 SUPPORT = Actor("Sam", Role.SUPPORT)
@@ -88,6 +91,30 @@ def issue_from(
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return new_station(tmp_path / "station")
+
+
+@pytest.fixture(scope="session")
+def station_base(cluster: Cluster) -> Iterator[Base]:
+    """A database for stations of this worker, one after the other."""
+    base = Base(cluster, cluster.make())
+    create_store(base.url, actor=CLERK).close()
+    base.keep()
+    yield base
+    base.drop()
+
+
+ENGINES = ("sqlite", "postgresql")
+
+
+def on_engine(request: pytest.FixtureRequest, folder: Path) -> Path:
+    """Let the store of a new station lie where a fixture's parameter says: in its file, or on a server."""
+    if request.param == "postgresql":
+        base: Base = request.getfixturevalue("station_base")
+        base.reset()
+        settings = folder / "station.toml"
+        settings.write_text(settings.read_text().replace("sqlite:///station.db", base.url))
+        (folder / "station.db").unlink()
+    return folder
 
 
 @pytest.fixture

@@ -151,13 +151,22 @@ def init(
     ctx: typer.Context,
     profile: Annotated[str, typer.Option(help="What is written; `card profiles` lists them.")] = "plain",
     reader: Annotated[str, typer.Option(help="The desk's reader.")] = "pcsc:",
+    store: Annotated[
+        str | None, typer.Option(help="The store's address, without a password; by default a file.")
+    ] = None,
+    store_password: Annotated[
+        str | None, typer.Option(help="Where the password lies: env:NAME, file:NAME or keyring:NAME.")
+    ] = None,
+    join: Annotated[bool, typer.Option("--join", help="Other desks made the store already.")] = False,
 ) -> None:
     """Make a new station: its folder, settings and empty store."""
     from rfid_station.cli.context import claim_of, folder_of
     from rfid_station.desk.person import trusted
-    from rfid_station.desk.station import create_station
+    from rfid_station.desk.station import OWN_FILE, StoreChoice, create_station
 
-    path = create_station(folder_of(ctx), trusted(claim_of(ctx)), profile=profile, reader=reader)
+    choice = StoreChoice(store or OWN_FILE.url, store_password, is_there=join)
+    who = trusted(claim_of(ctx))
+    path = create_station(folder_of(ctx), who, profile=profile, reader=reader, store=choice)
     typer.echo(f"made {path}")
     typer.echo("next: look through that file, then `rfid-station doctor`", err=True)
 

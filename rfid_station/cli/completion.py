@@ -48,12 +48,12 @@ def partner_names(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def _found(ctx: typer.Context, look: Callable[[Store], list[str]]) -> list[str]:
-    from rfid_station.settings import load_settings, station_folder, store_url
-    from rfid_station.store.opening import open_store
+    from rfid_station.desk.own_store import open_own_store
+    from rfid_station.settings import load_settings, station_folder
 
     chosen = ctx.find_root().params.get("station")
     with suppress(StationError):
         folder = station_folder(Path(chosen) if chosen else None)
-        with open_store(store_url(load_settings(folder), folder)) as store:
+        with open_own_store(load_settings(folder), folder) as store:
             return look(store)
     return []

@@ -60,7 +60,7 @@ def erase(
             return
         confirm(f"forget driver {reference} and leave {counted(len(cards), 'card')} of nobody?", yes)
         cards = station.store.drivers.erase(reference, station.actor)
-        backups = sorted(path.name for path in station.store.path.parent.glob("*.backup"))
+        backups = station.store.backups()
     if as_json:
         show_document({"cards": [card.visual_number for card in cards], "backups": backups})
         return

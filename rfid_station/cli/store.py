@@ -37,6 +37,31 @@ def check(
 
 
 @app.command()
+def copy(
+    ctx: typer.Context,
+    to: Annotated[
+        str, typer.Option("--to", help="sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE")
+    ],
+    to_password: Annotated[
+        str | None, typer.Option(help="Where the password lies: env:NAME, file:NAME or keyring:NAME.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Copy the store to another engine, where nothing is yet. Nobody else can write meanwhile."""
+    from rfid_station.desk.store_copy import copy_own_store
+
+    with the_station(ctx) as station:
+        copied = copy_own_store(station, to, to_password)
+    if as_json:
+        show_document({"to": copied.place, "rows": copied.rows, "events": copied.events, "head": copied.head})
+        return
+    for table, rows in copied.rows.items():
+        typer.echo(f"{table:<14} {rows}")
+    typer.echo(f"audit log  {copied.events} events, chain whole, {copied.head[:16]}…")
+    talk(f"copied to {copied.place}; it is used when every desk's station.toml says so in [store]")
+
+
+@app.command()
 def log(
     ctx: typer.Context,
     limit: Annotated[int, typer.Option(min=1, help="The newest so many events.")] = 20,

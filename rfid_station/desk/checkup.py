@@ -13,6 +13,7 @@ from pathlib import Path
 from rfid_station import __version__
 from rfid_station.desk.hub import client_certificate, is_hub
 from rfid_station.desk.keys import KeyCupboard
+from rfid_station.desk.own_store import open_own_store, store_password
 from rfid_station.desk.person import Claim, Person, claim_of
 from rfid_station.desk.sign_in import is_of_another_day
 from rfid_station.desk.station import Station, load_profile
@@ -28,7 +29,8 @@ from rfid_station.reader.diagnosis import Service, diagnose
 from rfid_station.reader.machine import Machine
 from rfid_station.reader.opening import list_readers
 from rfid_station.settings import Settings, load_settings, store_url
-from rfid_station.store.opening import open_store
+from rfid_station.store.address import is_on_server
+from rfid_station.store.opening import place_of
 from rfid_station.store.sqlite_facts import sqlite_facts
 from rfid_station.vault import Vault
 
@@ -67,7 +69,10 @@ def check_up(folder: Path, actor: Actor | Claim, machine: Machine | None = None)
         return [*findings, _failure("settings", error)]
     findings.append(_ok("settings", str(folder)))
     findings += _guarded("templates", lambda: _templates(settings, folder))
-    findings += _guarded("sqlite", lambda: _sqlite(settings, folder))
+    if is_on_server(settings.store.url):
+        findings += _guarded("postgresql", lambda: _server(settings, folder))
+    else:
+        findings += _guarded("sqlite", lambda: _sqlite(settings, folder))
     findings += _guarded("store", lambda: _store(settings, folder, claim_of(actor)))
     findings += _guarded("address", lambda: _address(settings))
     return findings
@@ -125,6 +130,11 @@ def _templates(settings: Settings, folder: Path) -> Iterator[Finding]:
     yield _ok("templates", f"{settings.print.design}, {settings.print.brand}, {settings.print.sheet}")
 
 
+def _server(settings: Settings, folder: Path) -> Iterator[Finding]:
+    place = place_of(store_url(settings, folder), store_password(settings, folder))
+    yield _ok("postgresql", f"PostgreSQL {place.engine_version()}")
+
+
 def _sqlite(settings: Settings, folder: Path) -> Iterator[Finding]:
     facts = sqlite_facts(store_url(settings, folder))
     if facts.has_wal_reset_fault:
@@ -144,10 +154,10 @@ def _sqlite(settings: Settings, folder: Path) -> Iterator[Finding]:
 
 def _store(settings: Settings, folder: Path, claim: Claim) -> Iterator[Finding]:
     vault = Vault(folder / "secrets")
-    with open_store(store_url(settings, folder)) as store:
+    with open_own_store(settings, folder) as store:
         report = store.audit.check()
         if report.is_sound:
-            yield _ok("store", f"{store.path}, {report.chain.events} events, chain whole")
+            yield _ok("store", f"{store.place}, {report.chain.events} events, chain whole")
         else:
             words = report.chain.why or report.findings[0]
             yield Finding("store", Level.FAILURE, words, "rfid-station store check")

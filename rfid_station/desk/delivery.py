@@ -22,7 +22,7 @@ from rfid_station.sync.drive import Replicator
 from rfid_station.sync.pace import Timing
 from rfid_station.sync.port import Peer
 from rfid_station.sync.report import LaneReport, LaneState
-from rfid_station.sync.turn import FileTurns
+from rfid_station.sync.turn import FileTurns, SharedTurns, Turns
 from rfid_station.sync.worker import Worker
 
 EVERY_TOKEN = 10_000_000
@@ -49,9 +49,17 @@ def replicator(
             if receiver:
                 connections.callback(receiver.close)
                 peers.append(_peer(station, partner, receiver))
-        yield Replicator(
-            station.store.feed, peers, turns=FileTurns(station.folder / "locks"), timing=_timing(station)
-        )
+        turns = _turns(station, connections)
+        yield Replicator(station.store.feed, peers, turns=turns, timing=_timing(station))
+
+
+def _turns(station: Station, connections: ExitStack) -> Turns:
+    """Who speaks to a partner: one of all desks of a server, or of all that share this folder."""
+    locks = station.store.database.place.locks()
+    if locks is None:
+        return FileTurns(station.folder / "locks")
+    connections.callback(locks.close)
+    return SharedTurns(locks)
 
 
 def _peer(station: Station, partner: Partner, receiver: TokensReceiver | HubReceiver | UnreadyHub) -> Peer:
@@ -99,7 +107,8 @@ def background_delivery(station: Station) -> Iterator[Worker]:
         worker = Worker(replication)
         worker.start()
         try:
-            yield worker
+            with station.store.database.place.listening(worker.wake):
+                yield worker
         finally:
             worker.stop()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from rfid_station.chip.duox import Root, parse_roots
 from rfid_station.desk.keys import Ask, KeyCupboard, ask_nobody
+from rfid_station.desk.own_store import create_own_store, open_own_store
 from rfid_station.desk.person import Claim, Person, claim_of, trusted
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Card, Role
@@ -20,9 +22,10 @@ from rfid_station.domain.visual_number import NumberPattern
 from rfid_station.encode.keys import KeySource
 from rfid_station.encode.plan import Target
 from rfid_station.errors import WrongCall
-from rfid_station.settings import FILE_NAME, Settings, load_settings, store_url
+from rfid_station.settings import FILE_NAME, Settings, StoreSettings, load_settings
 from rfid_station.shipped import shipped
-from rfid_station.store.opening import Store, create_store, open_store
+from rfid_station.store.address import check_address
+from rfid_station.store.opening import Store
 from rfid_station.vault import Vault
 
 ROOTS_FILE = "duox_roots.toml"
@@ -120,7 +123,7 @@ def open_station(
     settings = load_settings(folder)
     vault = Vault(folder / "secrets")
     cupboard = KeyCupboard(folder, settings.keys, vault, ask)
-    with open_store(store_url(settings, folder)) as store:
+    with open_own_store(settings, folder) as store:
         person = Person(store, vault, settings.desk, claim_of(actor), ask)
         station = Station(folder, settings, store, vault, person, cupboard)
         if not to_look:
@@ -131,10 +134,33 @@ def open_station(
             cupboard.close()
 
 
-def create_station(folder: Path, actor: Actor, *, profile: str, reader: str) -> Path:
+@dataclass(frozen=True, slots=True)
+class StoreChoice:
+    """Which store a new station gets."""
+
+    url: str = StoreSettings().url
+    password: str | None = None
+    """Where the password of the server's account lies."""
+    is_there: bool = False
+    """Whether other desks made it already."""
+
+    @property
+    def entries(self) -> str:
+        """As in `station.toml`."""
+        entries = f"url = {json.dumps(self.url)}"
+        return entries + (f"\npassword = {json.dumps(self.password)}" if self.password else "")
+
+
+OWN_FILE = StoreChoice()
+
+
+def create_station(
+    folder: Path, actor: Actor, *, profile: str, reader: str, store: StoreChoice = OWN_FILE
+) -> Path:
     """Make a new station: folder, settings with every entry explained, empty store.
 
-    :raises WrongCall: there is one already, or no such profile
+    :raises WrongCall: there is one already, or no such profile, or the address of the store is none
+    :raises Conflict: somebody made the store already
     """
     path = folder / FILE_NAME
     if path.exists():
@@ -142,9 +168,15 @@ def create_station(folder: Path, actor: Actor, *, profile: str, reader: str) -> 
     load_profile(profile, folder)
     folder.mkdir(parents=True, exist_ok=True)
     text = shipped("templates", "station.toml").read_text("utf-8")
+    check_address(store.url)
+    text = text.replace(OWN_FILE.entries, store.entries, 1)
     path.write_text(text.replace("@profile@", profile).replace("@reader@", reader), "utf-8")
     try:
-        create_store(store_url(load_settings(folder), folder), actor=actor).close()
+        settings = load_settings(folder)
+        if store.is_there:
+            open_own_store(settings, folder).close()
+        else:
+            create_own_store(settings, folder, actor)
     except BaseException:
         path.unlink(missing_ok=True)
         raise

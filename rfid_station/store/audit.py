@@ -16,7 +16,6 @@ from rfid_station.store.chain import START, ChainReport, Event, event_hash
 from rfid_station.store.engine import Database
 from rfid_station.store.ledger import booking
 from rfid_station.store.soundness import CheckReport, unsound
-from rfid_station.store.sqlite import damages
 from rfid_station.store.tables import event, meta
 
 _BATCH = 1000
@@ -59,16 +58,19 @@ class Audit:
     def verify(self) -> ChainReport:
         """Compute the chain anew, from the first event to the end that the store remembers."""
         with self._database.read() as connection:
-            return _verify(connection)
+            return verify_chain(connection)
 
     def check(self) -> CheckReport:
         """Look for everything that cannot be in a sound store: the file, the chain, and what must agree."""
         with self._database.read() as connection:
-            damaged = tuple(damages(connection))
+            place = self._database.place
+            damaged = tuple(place.damages(connection))
             if damaged:
                 unread = ChainReport(0, START, broken_at=1, why="it was not read, since the file is damaged")
                 return CheckReport(unread, damaged)
-            return CheckReport(_verify(connection), tuple(unsound(connection)))
+            return CheckReport(
+                verify_chain(connection), (*place.weaknesses(connection), *unsound(connection))
+            )
 
 
 _FIELDS = ("actor", "role", "action", "subject", "data", "previous_hash")
@@ -105,7 +107,8 @@ def event_of(row: Row[Any]) -> Event:
         ) from error
 
 
-def _verify(connection: Connection) -> ChainReport:
+def verify_chain(connection: Connection) -> ChainReport:
+    """Compute the chain anew, from the first event to the end that the store remembers."""
     last, head = 0, START
     for row in connection.execute(_EVENTS).yield_per(_BATCH):
         why = _what_is_wrong(row, last, head)

@@ -31,6 +31,7 @@ from rfid_station.store.engine import Database
 from rfid_station.store.ledger import Ledger, booking
 from rfid_station.store.order_items import Wanted, delivered_lines
 from rfid_station.store.search import search_text
+from rfid_station.store.spelling import listed
 from rfid_station.store.stock_ledger import Why, post
 from rfid_station.store.stock_supply import MakersBlanks, makers_blanks
 from rfid_station.store.tables import IS_LIVING, card, driver, moment_text, preprinted, token, work_order
@@ -353,9 +354,12 @@ class Registrar:
             for made in cards:
                 if made.uid.hex in told_before:
                     tell(ledger, made, self._token_of)
+        first = self._next_id(token)
         rows = [
-            self._token_values(made, stamp, place, revision)
-            for made, (place, revision) in zip(new, ledger.next_tokens(len(new)), strict=True)
+            self._token_values(first + offset, made, stamp, place, revision)
+            for offset, (made, (place, revision)) in enumerate(
+                zip(new, ledger.next_tokens(len(new)), strict=True)
+            )
         ]
         insert_whole(ledger.connection, token, _TOKEN_COLUMNS, rows)
 
@@ -366,9 +370,12 @@ class Registrar:
         query = _in_list(token.c.uid, token.c.uid).where(token.c.type == TokenType.RFID.value)
         return set(self._ledger.connection.execute(query, {"values": json.dumps(uids)}).scalars())
 
-    def _token_values(self, made: Card, stamp: datetime, place: int, revision: int) -> tuple[object, ...]:
+    def _token_values(
+        self, token_id: int, made: Card, stamp: datetime, place: int, revision: int
+    ) -> tuple[object, ...]:
         told = self._token_of(made, stamp)
         return (
+            token_id,
             made.id,
             place,
             revision,
@@ -432,6 +439,7 @@ _CARD_COLUMNS = (
     "lot_id",
 )
 _TOKEN_COLUMNS = (
+    "id",
     "card_id",
     "created_seq",
     "revision",
@@ -554,8 +562,8 @@ def _held(connection: Connection, column: ColumnElement[str], values: Sequence[s
 @cache
 def _in_list(column: ColumnElement[str], *columns: ColumnElement[Any]) -> Select[Any]:
     """What has one of many values, which go over as one JSON text: a thousand parameters cost more."""
-    listed = func.json_each(bindparam("values", type_=Text)).table_valued("value")
-    return select(*columns).where(column.in_(select(listed.c.value)))
+    values = listed(bindparam("values", type_=Text)).table_valued("value")
+    return select(*columns).where(column.in_(select(values.c.value)))
 
 
 def _held_of(row: Any) -> Held:  # noqa: ANN401 - rows of two queries

@@ -46,12 +46,13 @@ from rfid_station.store.replacing import (
     settle_request,
 )
 from rfid_station.store.search import MOST_HITS, Hit, find_hits
+from rfid_station.store.spelling import next_id
 from rfid_station.store.stock_ledger import Why, post, put_back
 from rfid_station.store.stock_supply import Picked, pick
 from rfid_station.store.tables import card, driver, meta
 from rfid_station.store.telling import TokenOf, tell
 
-_INSERT_CARD = insert(card).returning(card.c.id)
+_INSERT_CARD = insert(card).values(id=next_id(card)).returning(card.c.id)
 
 
 class Cards:

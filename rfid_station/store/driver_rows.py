@@ -6,9 +6,10 @@ from sqlalchemy import Connection, insert
 
 from rfid_station.domain.card import Driver
 from rfid_station.store.search import search_text
+from rfid_station.store.spelling import next_id
 from rfid_station.store.tables import driver
 
-_INSERT = insert(driver).returning(driver.c.id)
+_INSERT = insert(driver).values(id=next_id(driver)).returning(driver.c.id)
 
 
 def add_driver(connection: Connection, whom: Driver) -> int:

@@ -13,6 +13,7 @@ from rfid_station.store.card_rows import CARDS, card_of, card_row, subject_of
 from rfid_station.store.engine import Database
 from rfid_station.store.ledger import Ledger, booking
 from rfid_station.store.search import search_text
+from rfid_station.store.spelling import next_id
 from rfid_station.store.tables import card, driver, order_item
 from rfid_station.store.telling import TokenOf, tell
 
@@ -92,7 +93,7 @@ class Drivers:
             raise MoveNotAllowed(f"a {actor.role} may not erase a driver", hint="it takes a supervisor")
         with booking(self._database, actor) as ledger:
             connection = ledger.connection
-            connection.exec_driver_sql("PRAGMA secure_delete = ON")
+            self._database.place.overwrite_deleted(connection)
             ids, cards = _ids(connection, reference), _cards(connection, reference)
             _refuse_charging(cards)
             for table in (card, order_item):
@@ -100,9 +101,7 @@ class Drivers:
             connection.execute(delete(driver).where(driver.c.id.in_(ids)))
             for one in cards:
                 ledger.note("card.driver_erased", subject_of(one.id), visual_number=one.visual_number)
-        with self._database.read() as connection:
-            # Until then the old pages stand in the log that SQLite writes ahead.
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._database.place.settle_deleted()
         return cards
 
 
@@ -141,7 +140,9 @@ def _check_change(connection: Connection, before: Card, wanted: Driver) -> None:
 def _assign(ledger: Ledger, before: Card, wanted: Driver) -> Card:
     """Give a card to somebody, with a row of their own."""
     values = {**asdict(wanted), "search_text": search_text(wanted)}
-    row = ledger.connection.execute(insert(driver).values(values).returning(driver.c.id)).scalar_one()
+    row = ledger.connection.execute(
+        insert(driver).values(id=next_id(driver), **values).returning(driver.c.id)
+    ).scalar_one()
     ledger.connection.execute(update(card).where(card.c.id == before.id).values(driver_id=row))
     return replace(before, driver=wanted)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from rfid_station.store.sqlite import WRITES, explained, foreign_keys_off, sqlite_engine
+from rfid_station.store.place import PURPOSE, Place, Purpose
+from rfid_station.store.snapshot import Snapshots
 
 Clock = Callable[[], datetime]
 
@@ -20,12 +21,17 @@ def utc_now() -> datetime:
 
 
 class Database:
-    """An existing store's file. May be used from several threads; each transaction has its own connection."""
+    """An existing store. May be used from several threads; each transaction has its own connection."""
 
-    def __init__(self, path: Path, clock: Clock = utc_now) -> None:
-        self.path = path
+    def __init__(self, place: Place, clock: Clock = utc_now) -> None:
+        self.place = place
         self.clock = clock
-        self._engine = sqlite_engine(path)
+        self._engine = place.engine()
+
+    @property
+    def path(self) -> Path | None:
+        """The store's file, if it is one."""
+        return self.place.path
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -33,7 +39,7 @@ class Database:
 
         :raises StoreError: the store cannot be used
         """
-        with explained(self.path), self._engine.connect() as connection:
+        with self.place.explained(), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -45,19 +51,30 @@ class Database:
         :raises DiskFull: there was no room; nothing was changed
         :raises StoreError: the store cannot be used; nothing was changed
         """
-        with explained(self.path), self._engine.connect() as connection:
-            connection.execution_options(**{WRITES: True})
+        with self.place.explained(), self._engine.connect() as connection:
+            connection.execution_options(**{PURPOSE: Purpose.WRITE})
             with connection.begin():
                 yield connection
 
     @contextmanager
     def rebuild(self) -> Iterator[Connection]:
-        """Write like `write`, with foreign keys not enforced meanwhile: for migrations."""
-        with explained(self.path), self._engine.connect() as connection, foreign_keys_off(connection):
-            connection.execution_options(**{WRITES: True})
+        """Write like `write` where tables are made or altered: when a store is made, and for migrations."""
+        with (
+            self.place.explained(),
+            self._engine.connect() as connection,
+            self.place.rebuilding(connection),
+        ):
+            connection.execution_options(**{PURPOSE: Purpose.REBUILD})
             with connection.begin():
                 yield connection
 
+    def snapshots(self) -> Snapshots:
+        """A connection for reading without ceremony, of its own.
+
+        :raises StoreError: the store cannot be used
+        """
+        return self.place.snapshots()
+
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the store."""
         self._engine.dispose()

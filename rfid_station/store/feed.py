@@ -42,6 +42,7 @@ from rfid_station.store.expiring import end_due
 from rfid_station.store.ledger import booking
 from rfid_station.store.partner_rows import agreement_of, partner_row
 from rfid_station.store.sight import SHOWN, Sight, own_change
+from rfid_station.store.spelling import member
 from rfid_station.store.tables import IS_URGENT, event, meta, parked, partner, token, withdrawn
 
 SYNC = Actor("sync", Role.SYSTEM)
@@ -260,7 +261,7 @@ class Feed:
             newest = (
                 select(event.c.at)
                 .where(event.c.action == _PROVEN)
-                .where(func.json_extract(event.c.data, "$.partner") == name)
+                .where(member(event.c.data, "partner") == name)
                 .order_by(event.c.seq.desc())
                 .limit(1)
             )

@@ -18,6 +18,7 @@ from rfid_station.domain.actor import Actor
 from rfid_station.domain.token import next_stamp
 from rfid_station.store.chain import canonical_json, event_hash, sealing
 from rfid_station.store.engine import Database
+from rfid_station.store.spelling import tell_news
 from rfid_station.store.tables import event, meta, moment_text
 from rfid_station.store.whole_rows import insert_whole
 
@@ -45,6 +46,7 @@ class Ledger:
         self.actor = actor
         self.at = at
         self._known_head: _Head | None = None
+        self._has_news = False
         self._events: list[tuple[object, ...]] = []
         self._at_text = moment_text(at)
 
@@ -60,6 +62,7 @@ class Ledger:
 
     def next_revision(self) -> int:
         """The number of a change that partners are to hear of."""
+        self._has_news = True
         self._head.revision += 1
         return self._head.revision
 
@@ -74,6 +77,7 @@ class Ledger:
 
     def next_revisions(self) -> tuple[int, int]:
         """One revision for each place in the order of creation: the number before the first, and the last."""
+        self._has_news = True
         before = self._head.revision
         self._head.revision += max(1, self._head.token_count)
         return before, self._head.revision
@@ -131,6 +135,8 @@ class Ledger:
     def settle(self) -> None:
         """Write the events and the counters: the last thing before the commit."""
         self.write_events()
+        if self._has_news:
+            tell_news(self.connection)
         if self._known_head:
             self.connection.execute(_KEEP_HEAD, asdict(self._known_head))
 

@@ -10,9 +10,9 @@ from typing import Self
 from sqlalchemy import Connection, inspect, text
 
 from rfid_station.domain.actor import Actor
-from rfid_station.errors import Conflict, StoreError, StoreTooNew
+from rfid_station.errors import Conflict, StoreError, StoreTooNew, WrongCall
 from rfid_station.store import migrations
-from rfid_station.store.address import path_of
+from rfid_station.store.address import check_server, is_on_server, path_of
 from rfid_station.store.audit import Audit
 from rfid_station.store.bulk import Bulk
 from rfid_station.store.card_pages import CardPages
@@ -29,11 +29,12 @@ from rfid_station.store.operators import Operators
 from rfid_station.store.orders import Orders
 from rfid_station.store.packing import Packing
 from rfid_station.store.partners import Partners
+from rfid_station.store.place import Place
 from rfid_station.store.preprinting import Preprints
 from rfid_station.store.prints import Prints
 from rfid_station.store.replacing import Replacements
 from rfid_station.store.shifts import Shifts
-from rfid_station.store.sqlite import broken_references, copy_into, create_file, table_names
+from rfid_station.store.sqlite_file import SqliteFile
 from rfid_station.store.stock import Stock
 from rfid_station.store.token_list import TokenList
 
@@ -44,8 +45,8 @@ class Migration:
 
     before: str
     after: str
-    backup: Path
-    """The store as it was."""
+    backup: Path | None
+    """The store as it was, where it is a file."""
 
 
 class Store:
@@ -77,13 +78,22 @@ class Store:
         self.packing = Packing(database)
 
     @property
-    def path(self) -> Path:
-        """The store's file."""
+    def path(self) -> Path | None:
+        """The store's file, if it is one."""
         return self._database.path
+
+    def backups(self) -> list[str]:
+        """The names of the copies that were made beside the store's file, oldest version first."""
+        return sorted(one.name for one in self.path.parent.glob("*.backup")) if self.path else []
+
+    @property
+    def place(self) -> str:
+        """Where the store is, in words."""
+        return str(self._database.place)
 
     @property
     def database(self) -> Database:
-        """The file, for what reads it beside the store: `shelf.Shelf`, `shelf.Doorman`."""
+        """The database, for what reads it beside the store: `shelf.Shelf`, `shelf.Doorman`."""
         return self._database
 
     def close(self) -> None:
@@ -99,21 +109,22 @@ class Store:
         self.close()
 
 
-def create_store(url: str, *, actor: Actor, clock: Clock = utc_now) -> Store:
+def create_store(url: str, *, actor: Actor, password: str | None = None, clock: Clock = utc_now) -> Store:
     """Make a store: wholly, or not at all.
 
+    :param password: of a server's account
     :raises Conflict: there is something at this place already
     :raises DiskFull: there was no room; what is left behind is an empty file, which may be used again
     :raises StoreError: it cannot be made
-    :raises WrongCall: the URL is not one of a SQLite file
+    :raises WrongCall: the URL is neither one of a SQLite file nor of a PostgreSQL database
     """
-    path = path_of(url)
-    create_file(path)
-    _refuse_taken(path, table_names(path))
-    database = Database(path, clock)
+    place = place_of(url, password)
+    place.prepare()
+    refuse_taken(place, place.table_names())
+    database = Database(place, clock)
     try:
-        with database.write() as connection:
-            _refuse_taken(path, set(inspect(connection).get_table_names()))
+        with database.rebuild() as connection:
+            refuse_taken(place, set(inspect(connection).get_table_names()))
             migrations.create(connection)
             ledger = Ledger(connection, actor, clock())
             ledger.note("store.created", "store")
@@ -124,19 +135,20 @@ def create_store(url: str, *, actor: Actor, clock: Clock = utc_now) -> Store:
     return Store(database)
 
 
-def open_store(url: str, *, clock: Clock = utc_now) -> Store:
-    """Open a store that exists. One of an older version is copied first, and then brought to this version.
+def open_store(url: str, *, password: str | None = None, clock: Clock = utc_now) -> Store:
+    """Open a store that exists. One of an older version is brought to this version, a file copied before.
 
+    :param password: of a server's account
     :raises StoreTooNew: a newer version of this program wrote it
     :raises StoreError: there is none, or it is damaged, or it cannot be read
-    :raises WrongCall: the URL is not one of a SQLite file
+    :raises WrongCall: the URL is neither one of a SQLite file nor of a PostgreSQL database
     """
-    path = path_of(url)
-    if not path.is_file():
-        raise StoreError(f"there is no store at {path}", hint="rfid-station init")
-    if not _is_ours(table_names(path)):
-        raise StoreError(f"{path} is not a store of this program", hint="rfid-station init")
-    database = Database(path, clock)
+    place = place_of(url, password)
+    if place.path and not place.path.is_file():
+        raise StoreError(f"there is no store at {place}", hint="rfid-station init")
+    if not _is_ours(place.table_names()):
+        raise StoreError(f"{place} is not a store of this program", hint="rfid-station init")
+    database = Database(place, clock)
     try:
         return Store(database, _bring_up_to_date(database))
     except BaseException:
@@ -144,23 +156,39 @@ def open_store(url: str, *, clock: Clock = utc_now) -> Store:
         raise
 
 
+def place_of(url: str, password: str | None = None) -> Place:
+    """The place that a URL names. Nothing is looked for there yet.
+
+    :raises WrongCall: the URL is neither one of a SQLite file nor of a PostgreSQL database
+    """
+    if not is_on_server(url):
+        return SqliteFile(path_of(url))
+    check_server(url)
+    try:
+        from rfid_station.store.postgresql_database import PostgresqlDatabase
+    except ImportError:
+        raise WrongCall(
+            "the part that speaks to PostgreSQL is not installed",
+            hint="pip install 'rfid-station[postgresql]'",
+        ) from None
+    return PostgresqlDatabase(url, password)
+
+
 def _bring_up_to_date(database: Database) -> Migration | None:
+    place = database.place
     with database.read() as connection:
-        before = _version(connection, database.path)
-    if _is_newest(before, database.path):
+        before = _version(connection, place)
+    if _is_newest(before, place):
         return None
-    backup = database.path.with_name(
-        f"{database.path.name}.{before}.{database.clock():%Y%m%dT%H%M%S%f}.backup"
-    )
-    copy_into(database.path, backup)
+    backup = place.copy_aside(before, database.clock())
     with database.rebuild() as connection:
-        if not _is_newest(_version(connection, database.path), database.path):
+        if not _is_newest(_version(connection, place), place):
             migrations.upgrade(connection)
-            _refuse_broken(connection, backup)
+            _refuse_broken(place, connection, backup)
     return Migration(before, migrations.REVISIONS[-1], backup)
 
 
-def _is_newest(version: str, path: Path) -> bool:
+def _is_newest(version: str, place: Place) -> bool:
     """Whether there is nothing to migrate.
 
     :raises StoreTooNew: this program does not know the version
@@ -168,13 +196,13 @@ def _is_newest(version: str, path: Path) -> bool:
     newest = migrations.REVISIONS[-1]
     if version not in migrations.REVISIONS:
         raise StoreTooNew(
-            f"the store {path} has version {version}, and this program knows {newest} at most",
+            f"the store {place} has version {version}, and this program knows {newest} at most",
             hint="install the newest rfid-station: pip install --upgrade rfid-station",
         )
     return version == newest
 
 
-def _version(connection: Connection, path: Path) -> str:
+def _version(connection: Connection, place: Place) -> str:
     """Say which version wrote the store.
 
     :raises StoreError: it does not say so itself
@@ -182,7 +210,7 @@ def _version(connection: Connection, path: Path) -> str:
     version = connection.execute(text(f"SELECT version_num FROM {migrations.VERSION_TABLE}")).scalar()  # noqa: S608
     if version is None:
         raise StoreError(
-            f"{path} is not a store of this program: it has no version", hint="rfid-station init"
+            f"{place} is not a store of this program: it has no version", hint="rfid-station init"
         )
     return str(version)
 
@@ -191,25 +219,25 @@ def _is_ours(tables: set[str]) -> bool:
     return {migrations.VERSION_TABLE, "meta", "event"} <= tables
 
 
-def _refuse_taken(path: Path, tables: set[str]) -> None:
-    """Let a file pass that holds nothing.
+def refuse_taken(place: Place, tables: set[str]) -> None:
+    """Let a place pass that holds nothing.
 
     :raises Conflict: there is something in it
     """
     if _is_ours(tables):
-        raise Conflict(f"there is a store at {path} already", hint="rfid-station doctor")
+        raise Conflict(f"there is a store at {place} already", hint="rfid-station doctor")
     if tables:
-        raise Conflict(f"{path} is a database of another program", hint="set store.url to another file")
+        raise Conflict(f"{place} is a database of another program", hint="set store.url to another place")
 
 
-def _refuse_broken(connection: Connection, backup: Path) -> None:
+def _refuse_broken(place: Place, connection: Connection, backup: Path | None) -> None:
     """Let a migration pass that leaves no row pointing nowhere.
 
     :raises StoreError: it would
     """
-    broken = broken_references(connection)
+    broken = place.broken_references(connection)
     if broken:
         raise StoreError(
             f"the store cannot be brought to this version: {broken[0]}",
-            hint=f"nothing was changed; see {backup}",
+            hint=f"nothing was changed; see {backup}" if backup else "nothing was changed",
         )

@@ -13,6 +13,7 @@ from rfid_station.domain.operator import MOST_WRONG_PINS, Operator, pause_after
 from rfid_station.errors import Conflict, MoveNotAllowed, WrongCall
 from rfid_station.store.engine import Database
 from rfid_station.store.ledger import Ledger, booking
+from rfid_station.store.spelling import next_id
 from rfid_station.store.tables import operator, shift
 
 DOOR = Actor("sign-in", Role.SYSTEM)
@@ -75,7 +76,7 @@ class Operators:
                 "is_active": True,
                 "created_at": ledger.at,
             }
-            connection.execute(insert(operator).values(**values))
+            connection.execute(insert(operator).values(id=next_id(operator), **values))
             ledger.note("operator.added", subject_of(name), as_role=str(role))
             return operator_of(_the_row(connection, name))
 

@@ -17,6 +17,7 @@ from rfid_station.store.engine import Database
 from rfid_station.store.ledger import Ledger, booking
 from rfid_station.store.order_items import items_of, lost_on_the_way, order_of, portions
 from rfid_station.store.preprinting import spoil_of_lines
+from rfid_station.store.spelling import next_id
 from rfid_station.store.tables import order_item, work_order
 
 _STOPPED = (CardState.BLOCKED, CardState.SUSPENDED, CardState.REPLACED, CardState.EXPIRED, CardState.RETIRED)
@@ -200,7 +201,9 @@ def _insert(ledger: Ledger, name: str, new: NewOrder) -> Order:
         "created_at": ledger.at,
         "created_by": ledger.actor.name,
     }
-    inserted = ledger.connection.execute(insert(work_order).values(values).returning(work_order))
+    inserted = ledger.connection.execute(
+        insert(work_order).values(id=next_id(work_order), **values).returning(work_order)
+    )
     order = order_of(inserted.one())
     rows = [
         {
@@ -214,7 +217,7 @@ def _insert(ledger: Ledger, name: str, new: NewOrder) -> Order:
         for place, key, line in zip(_places(new), keys, new.lines, strict=True)
     ]
     for some in portions(rows):
-        ledger.connection.execute(insert(order_item), some)
+        ledger.connection.execute(insert(order_item).values(id=next_id(order_item)), some)
     told = {"source": order.source, "way": order.way, "profile": order.profile, "lines": len(rows)}
     ledger.note("order.created", order_subject(order.id), name=name, **told)
     return order

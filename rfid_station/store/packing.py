@@ -17,6 +17,7 @@ from rfid_station.store.card_rows import card_of, card_row, subject_of
 from rfid_station.store.engine import Database
 from rfid_station.store.ledger import Ledger, booking
 from rfid_station.store.search import tracking_of
+from rfid_station.store.spelling import next_id
 from rfid_station.store.tables import card, packed, parcel
 
 
@@ -197,7 +198,9 @@ def _send(ledger: Ledger, cards: Sequence[Card], sent: Parcel) -> None:
         "dispatched_at": sent.dispatched_at,
         "actor": sent.actor,
     }
-    parcel_id = connection.execute(insert(parcel).values(values).returning(parcel.c.id)).scalar_one()
+    parcel_id = connection.execute(
+        insert(parcel).values(id=next_id(parcel), **values).returning(parcel.c.id)
+    ).scalar_one()
     for one in cards:
         connection.execute(update(packed).where(packed.c.card_id == one.id).values(parcel_id=parcel_id))
         told = {"tracking": sent.tracking, "carrier": sent.carrier}

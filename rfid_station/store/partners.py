@@ -27,6 +27,7 @@ from rfid_station.store.partner_rows import (
     profile_columns,
     profile_from,
 )
+from rfid_station.store.spelling import next_id
 from rfid_station.store.tables import hub_client, parked, partner, server_token
 
 HANDSHAKE = Actor("handshake", Role.SYSTEM)
@@ -393,6 +394,7 @@ def _insert(
     profile: PartnerProfile,
 ) -> None:
     values = {
+        "id": next_id(partner),
         "name": name,
         "state": state.value,
         "versions_url": versions_url,

@@ -16,9 +16,10 @@ from rfid_station.store.ledger import Ledger, booking
 from rfid_station.store.numbering import Draws, draw_numbers
 from rfid_station.store.order_items import items_of
 from rfid_station.store.preprinted_rows import PREPRINTED, preprinted_of, preprinted_subject
+from rfid_station.store.spelling import next_id
 from rfid_station.store.tables import order_item, preprinted, print_item
 
-_INSERT = insert(preprinted).returning(preprinted.c.id)
+_INSERT = insert(preprinted).values(id=next_id(preprinted)).returning(preprinted.c.id)
 _ON_PAPER = select(print_item.c.preprinted_id).where(print_item.c.preprinted_id.is_not(None))
 
 

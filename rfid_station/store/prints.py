@@ -18,6 +18,7 @@ from rfid_station.store.card_rows import CARDS, card_of, subject_of
 from rfid_station.store.engine import Database
 from rfid_station.store.ledger import booking
 from rfid_station.store.preprinted_rows import PREPRINTED, preprinted_of, preprinted_subject
+from rfid_station.store.spelling import among, next_id
 from rfid_station.store.tables import card, preprinted, print_item, print_job
 
 FRONT = "front"
@@ -76,7 +77,7 @@ class PlacedCard:
 
 
 _PORTION = 10_000
-_INSERT_JOB = insert(print_job).returning(print_job.c.id)
+_INSERT_JOB = insert(print_job).values(id=next_id(print_job)).returning(print_job.c.id)
 _PLACES = (print_item.c.sheet_number, print_item.c.position, print_item.c.side)
 _IN_ORDER = (
     print_item.c.job_id,
@@ -270,7 +271,7 @@ def _refuse_without_reason(
             .limit(1)
         )
         for some in _portions(ids):
-            row = connection.execute(query.where(column.in_(some))).first()
+            row = connection.execute(query.where(among(column, some))).first()
             if row:
                 raise Conflict(
                     f"card {row.visual_number} was printed before, in job {row.id} by {row.actor}",
@@ -287,7 +288,7 @@ def _visual_numbers(connection: Connection, table: Table, ids: set[int]) -> dict
     numbers = {
         row.id: row.visual_number
         for some in _portions(ids)
-        for row in connection.execute(query.where(table.c.id.in_(some)))
+        for row in connection.execute(query.where(among(table.c.id, some)))
     }
     unknown = sorted(ids - set(numbers))
     if unknown:

@@ -20,7 +20,6 @@ from sqlalchemy import (
     Connection,
     Select,
     bindparam,
-    func,
     literal_column,
     select,
     union_all,
@@ -32,6 +31,7 @@ from rfid_station.domain.uid import cut_readings, readings
 from rfid_station.domain.visual_number import bare
 from rfid_station.errors import WrongCall
 from rfid_station.store.card_rows import CARDS, card_of
+from rfid_station.store.spelling import contains
 from rfid_station.store.tables import (
     IS_LIVING,
     card,
@@ -272,15 +272,15 @@ def _parts(connection: Connection, text: str, limit: int) -> Iterator[_Found]:
     masked = _MASKED_UID.fullmatch(text)
     if masked:
         first, last = masked[1].upper(), masked[2].upper()
-        behind = func.substr(card.c.uid, -len(last)) == last
+        behind = card.c.uid.endswith(last)
         yield from _read_through(
             connection, Clue.UID, _CARD.where(_range_of(card.c.uid, first), behind), limit
         )
     elif len(number) >= _SHORTEST_PART:
         for clue, column in _NUMBERS:
-            yield from _read_through(connection, clue, _CARD.where(func.instr(column, number) > 0), limit)
+            yield from _read_through(connection, clue, _CARD.where(contains(column, number)), limit)
     yield from _read_through(
-        connection, Clue.NAME, _OF_DRIVERS.where(func.instr(driver.c.search_text, _folded(text)) > 0), limit
+        connection, Clue.NAME, _OF_DRIVERS.where(contains(driver.c.search_text, _folded(text))), limit
     )
 
 
@@ -320,8 +320,8 @@ def _aliases(text: str) -> list[str]:
 
 
 def _storable(text: str) -> str:
-    """The text without half characters, which a terminal may pass on and no database takes."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """The text without half characters and NULs, which a terminal may pass on and no database takes."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def _folded(text: str) -> str:

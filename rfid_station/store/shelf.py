@@ -7,7 +7,6 @@ token it saw misses none and repeats none, whatever is written meanwhile.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -95,8 +94,8 @@ class Shelf:
         """
         self._database = database
         self._partners = partners
-        self._lookups = Snapshots(database.path)
-        self._pages = Snapshots(database.path)
+        self._lookups = database.snapshots()
+        self._pages = database.snapshots()
         self._views: Remembered[tuple[str, date], View | None] = Remembered(self._lookups)
         self._authorizations = Authorizations(record)
         self._read: dict[tuple[str, int], Token] = {}
@@ -167,7 +166,7 @@ class Shelf:
         if allowed is Allowed.ALLOWED and not token.valid:
             allowed = Allowed.NOT_ALLOWED
         last_day, today = row["valid_until"], self._database.clock().date().isoformat()
-        if allowed is Allowed.ALLOWED and last_day and last_day < today:
+        if allowed is Allowed.ALLOWED and last_day and str(last_day) < today:
             # Nobody may have noted it yet: it is past midnight, and sync comes by in a while.
             allowed, token = Allowed.EXPIRED, replace(token, valid=False)
         reference = fresh_id()
@@ -236,19 +235,15 @@ class _Listing:
     def revisions(self, place: int, offset: int, most: int) -> list[int]:
         """The revisions of a page behind a place.
 
-        An offset into everything is a place: none is ever free. They come as one text, since a row for each
-        costs three times as much; the subquery's LIMIT makes SQLite read it in order.
+        An offset into everything is a place: none is ever free.
         """
         if self._is_everything:
             place, offset = min(place + offset, _LONGEST_COUNT), 0
         query = (
-            "SELECT group_concat(revision) FROM (SELECT token.revision"  # noqa: S608 - no input in it
-            f" FROM {self._source} WHERE token.created_seq > ?{self._condition}"
-            " ORDER BY token.created_seq LIMIT ? OFFSET ?)"
+            f"token.revision AS number FROM {self._source}"
+            f" WHERE token.created_seq > ?{self._condition} ORDER BY token.created_seq LIMIT ? OFFSET ?"
         )
-        (found,) = self._snapshots.rows(query, place, *self._values, most, offset)
-        revisions: list[int] = json.loads(f"[{found[0] or ''}]")
-        return revisions
+        return self._snapshots.numbers(query, place, *self._values, most, offset)
 
     def place_of(self, revision: int) -> int:
         """Where a token stands in the order of creation."""
@@ -259,11 +254,8 @@ class _Listing:
         """The tokens of some revisions, by revision."""
         if not revisions:
             return {}
-        query = (
-            f"SELECT {_COLUMNS} FROM {self._source}"  # noqa: S608 - no input in it
-            " WHERE token.revision IN (SELECT value FROM json_each(?))"
-        )
-        return {row["revision"]: row for row in self._snapshots.rows(query, json.dumps(revisions))}
+        query = f"SELECT {_COLUMNS} FROM {self._source} WHERE token.revision"  # noqa: S608 - no input in it
+        return {row["revision"]: row for row in self._snapshots.rows_among(query, revisions)}
 
 
 class _Tokens(Sequence["Token | None"]):
@@ -299,7 +291,7 @@ class Doorman:
     """A `PartnerBook` that asks the store again only after the store has changed."""
 
     def __init__(self, database: Database, book: PartnerBook) -> None:
-        self._snapshots = Snapshots(database.path)
+        self._snapshots = database.snapshots()
         self._book = book
         self._callers: Remembered[bytes, Caller | None] = Remembered(self._snapshots)
 

@@ -73,7 +73,7 @@ class View:
         if not lost_some and not any(spell.since for spell in sight.cover.spells.values()):
             return cls(style, sight.whitelist, condition=f" AND {condition}" if condition else "")
         style += f" partner={sight.partner_id} cover={cover_no}"
-        source = _source(sight, condition or "1")
+        source = _source(sight, condition or "true")
         return cls(style, source=source, card_state="CASE WHEN token.is_taken THEN NULL ELSE card.state END")
 
     @property
@@ -92,7 +92,7 @@ def _covered(cover: Cover) -> str:
     others = [name for name, spell in cover.named.items() if spell.is_covered != is_rest]
     if is_rest:
         return f"token.card_group NOT IN ({_listed(others)})" if others else ""
-    return f"token.card_group IN ({_listed(others)})" if others else "0"
+    return f"token.card_group IN ({_listed(others)})" if others else "false"
 
 
 def _source(sight: Sight, condition: str) -> str:
@@ -105,13 +105,13 @@ def _source(sight: Sight, condition: str) -> str:
         "group_id": "NULL",
         "whitelist": "withdrawn.whitelist",
         "language": "NULL",
-        "valid": "0",
+        "valid": "false",
         "last_updated": "withdrawn.last_updated",
     }
     lost = ", ".join(taken[name] for name in _PRESENTED)
     return (
-        f"(SELECT {same}, {covered}, 0 AS is_taken FROM token WHERE {condition}"  # noqa: S608 - numbers and quoted names
-        f" UNION ALL SELECT {same}, {lost}, 1 FROM withdrawn JOIN token ON token.id = withdrawn.token_id"
+        f"(SELECT {same}, {covered}, false AS is_taken FROM token WHERE {condition}"  # noqa: S608 - numbers and quoted names
+        f" UNION ALL SELECT {same}, {lost}, true FROM withdrawn JOIN token ON token.id = withdrawn.token_id"
         f" WHERE withdrawn.partner_id = {sight.partner_id})"
     )
 
@@ -134,14 +134,15 @@ def _again(spell: Spell, column: str) -> str | None:
     if column == "revision":
         return f"{spell.since} + token.created_seq"
     if column == "last_updated" and spell.stamp:
-        return f"max(token.last_updated, '{moment_text(spell.stamp)}')"
+        stamp = f"'{moment_text(spell.stamp)}'"
+        return f"CASE WHEN token.last_updated < {stamp} THEN {stamp} ELSE token.last_updated END"
     return None
 
 
 def _unchanged(cover: Cover, spell: Spell) -> str:
     groups = [name for name, other in cover.named.items() if (other == spell) != (spell == cover.any_group)]
     negation = "NOT " if spell == cover.any_group else ""
-    is_in = f"token.card_group {negation}IN ({_listed(groups)})" if groups or not negation else "1"
+    is_in = f"token.card_group {negation}IN ({_listed(groups)})" if groups or not negation else "true"
     return f"{is_in} AND token.grouped_at <= {spell.since} AND token.revision <= {spell.since}"
 
 

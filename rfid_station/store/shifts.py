@@ -14,6 +14,7 @@ from rfid_station.errors import Conflict, WrongCall
 from rfid_station.store.engine import Database
 from rfid_station.store.ledger import booking
 from rfid_station.store.operators import operator_of
+from rfid_station.store.spelling import next_id
 from rfid_station.store.tables import operator, shift
 
 _SHIFTS = select(
@@ -80,7 +81,9 @@ class Shifts:
                 return now.shift
             values = {"place": place, "began_at": ledger.at, "ticket_hash": ticket_hash}
             try:
-                connection.execute(insert(shift).values(operator_id=who.id, ended_at=None, **values))
+                connection.execute(
+                    insert(shift).values(id=next_id(shift), operator_id=who.id, ended_at=None, **values)
+                )
             except IntegrityError:
                 # Where writers do not wait for each other, the index is who notices.
                 raise Conflict(

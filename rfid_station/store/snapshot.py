@@ -6,71 +6,38 @@ and what was read before is known to hold as long as no other connection has com
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Generic, TypeVar
-
-from rfid_station.store.sqlite import BUSY_TIMEOUT_S, explain, explained, file_uri
-
-CACHE_KIB = 16 * 1024
-"""How much of the store a connection keeps in memory."""
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Generic, Protocol, TypeVar
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-class Snapshots:
-    """A read-only connection. May be used from several threads, which take turns."""
+class Snapshots(Protocol):
+    """A read-only connection. May be used from several threads, which take turns.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._turn = threading.RLock()
-        with explained(path):
-            self._connection = sqlite3.connect(
-                file_uri(path, "ro"),
-                uri=True,
-                timeout=BUSY_TIMEOUT_S,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            self._connection.row_factory = sqlite3.Row
-            self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    Statements are SQL that every engine understands, with `?` for each value; rows are read by name or place.
+    Every method raises `StoreError` when the store cannot be used.
+    """
 
     def rows(self, statement: str, *values: object) -> list[Any]:
-        """What a statement finds in the newest state.
+        """What a statement finds in the newest state."""
 
-        :raises StoreError: the store cannot be used
-        """
-        try:
-            with self._turn:
-                return self._connection.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
-            raise explain(error, self._path) from error
+    def numbers(self, query: str, *values: object) -> list[int]:
+        """The whole numbers of the one column of a query, written without its SELECT and named `number`."""
 
-    @contextmanager
-    def view(self) -> Iterator[None]:
-        """Let the statements of a block see one and the same state.
+    def rows_among(self, statement: str, numbers: Sequence[int]) -> list[Any]:
+        """What a statement finds that ends with a column which is to be among some whole numbers."""
 
-        :raises StoreError: the store cannot be used
-        """
-        with explained(self._path), self._turn:
-            self._connection.execute("BEGIN")
-            try:
-                yield
-            finally:
-                self._connection.execute("ROLLBACK")
+    def view(self) -> AbstractContextManager[None]:
+        """Let the statements of a block see one and the same state."""
 
-    def age(self) -> int:
-        """A number that changes whenever somebody else commits."""
-        return int(self.rows("PRAGMA data_version")[0][0])
+    def age(self) -> Hashable:
+        """What is another one whenever somebody else has committed."""
 
     def close(self) -> None:
-        """Let go of the file."""
-        with self._turn:
-            self._connection.close()
+        """Let go of the store."""
 
 
 class Remembered(Generic[Key, Value]):
@@ -79,7 +46,7 @@ class Remembered(Generic[Key, Value]):
     def __init__(self, snapshots: Snapshots, most: int = 1024) -> None:
         self._snapshots = snapshots
         self._most = most
-        self._age: int | None = None
+        self._age: Hashable = None
         self._kept: dict[Key, Value] = {}
 
     def get(self, key: Key, load: Callable[[], Value]) -> Value:

@@ -15,7 +15,6 @@ from rfid_station.domain.card import CardState
 from rfid_station.domain.cover import ANY_GROUP
 from rfid_station.store.chain import ChainReport
 from rfid_station.store.sight import cover_of, is_covered
-from rfid_station.store.sqlite import weaknesses
 from rfid_station.store.stock_check import unbalanced
 from rfid_station.store.tables import (
     IS_LIVING,
@@ -48,8 +47,7 @@ class CheckReport:
 
 
 def unsound(connection: Connection) -> Iterator[str]:
-    """What is wrong in a file that can be read through, beside the audit chain."""
-    yield from weaknesses(connection)
+    """What is wrong in a store that can be read through, beside the audit chain and what its engine knows."""
     yield from _tokens_and_cards(connection)
     yield from _repeated_numbers(connection)
     yield from _counters(connection)

@@ -21,12 +21,11 @@ from sqlalchemy.exc import DatabaseError, DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from rfid_station.errors import Conflict, DiskFull, StationError, StoreError
+from rfid_station.store import migrations
+from rfid_station.store.place import PURPOSE, Purpose
 
 BUSY_TIMEOUT_S = 10.0
 """How long a writer waits for another one."""
-
-WRITES = "rfid_station_writes"
-"""Execution option of a connection whose transactions take the write lock when they begin."""
 
 EVENT_TRIGGERS = frozenset({"event_is_never_updated", "event_is_never_deleted"})
 """They stand on the table `event` and refuse to change history."""
@@ -34,6 +33,7 @@ EVENT_TRIGGERS = frozenset({"event_is_never_updated", "event_is_never_deleted"})
 _NO_ROOM_BYTES = 1 << 20
 _OUT_OF_ROOM_CODES = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 _WAL_RETRY_S = 0.01
+_VERSION = f"SELECT version_num FROM {migrations.VERSION_TABLE}"  # noqa: S608 - no input
 
 
 def file_uri(path: Path, mode: str = "rw") -> str:
@@ -79,9 +79,14 @@ def _begin(connection: Connection) -> None:
     """Begin for the driver, which in this mode never begins by itself.
 
     A writer takes its lock at once: a read transaction that becomes a writer later can be refused.
+
+    :raises StoreTooNew: the store was migrated by a newer program since it was opened
     """
-    writes = connection.get_execution_options().get(WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    purpose = connection.get_execution_options().get(PURPOSE, Purpose.READ)
+    connection.exec_driver_sql("BEGIN" if purpose is Purpose.READ else "BEGIN IMMEDIATE")
+    if purpose is Purpose.WRITE:
+        found = connection.connection.cursor().execute(_VERSION).fetchone()
+        migrations.check_version(found[0] if found else None)
 
 
 @contextmanager
@@ -210,6 +215,12 @@ def _sync(path: Path, flags: int) -> None:
         os.fsync(opened)
     finally:
         os.close(opened)
+
+
+def empty_log(path: Path) -> None:
+    """Bring what is in the log into the file, as far as nobody reads it, and cut the log."""
+    with closing(sqlite3.connect(file_uri(path), uri=True, timeout=BUSY_TIMEOUT_S)) as file:
+        file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def damages(connection: Connection) -> list[str]:

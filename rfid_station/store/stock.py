@@ -32,6 +32,7 @@ from rfid_station.store.audit import events_of
 from rfid_station.store.card_rows import card_of, card_row, subject_of
 from rfid_station.store.engine import Database
 from rfid_station.store.ledger import Ledger, booking
+from rfid_station.store.spelling import next_id
 from rfid_station.store.stock_counting import book_count, differing, lots_at
 from rfid_station.store.stock_ledger import (
     Why,
@@ -130,7 +131,11 @@ class Stock:
                 _refuse_known(connection, delivery.uids[start : start + AT_ONCE])
             values = {"name": name, "supplier": supplier, "chip": delivery.chip, "received_at": ledger.at}
             held = {"state": LotState.HELD.value, "state_reason": "no sample was taken yet"}
-            lot_id = int(connection.execute(insert(lot).returning(lot.c.id), values | held).scalar_one())
+            lot_id = int(
+                connection.execute(
+                    insert(lot).values(id=next_id(lot)).returning(lot.c.id), values | held
+                ).scalar_one()
+            )
             insert_whole(connection, lot_uid, ("uid", "lot_id"), [(uid, lot_id) for uid in delivery.uids])
             post(ledger, lot_id, delivery.quantity, None, on_hand(place), Why(reason="received"))
             ledger.note(

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, insert, select
 from rfid_station.domain.stock import Account, Counted, Lot, Spot, on_hand
 from rfid_station.errors import MoveNotAllowed
 from rfid_station.store.ledger import Ledger
+from rfid_station.store.spelling import next_id
 from rfid_station.store.stock_ledger import Why, balance, lot_by_id, lot_of, lot_subject, post
 from rfid_station.store.tables import lot, stock_balance, stock_count
 
@@ -48,7 +49,10 @@ def book_count(ledger: Ledger, lot_id: int, place: str, number: int, witness: st
     found = Counted(name, place, ledger.at, expected, number, ledger.actor.name, agreed)
     _book_variance(ledger, lot_id, found)
     values = {"expected": expected, "counted": number, "actor": ledger.actor.name, "witness": agreed}
-    connection.execute(insert(stock_count), {"lot_id": lot_id, "place": place, "at": ledger.at, **values})
+    connection.execute(
+        insert(stock_count).values(id=next_id(stock_count)),
+        {"lot_id": lot_id, "place": place, "at": ledger.at, **values},
+    )
     ledger.note(
         "stock.counted",
         lot_subject(lot_id),

@@ -13,6 +13,7 @@ from rfid_station.domain.card import FINAL, Card, CardState
 from rfid_station.domain.stock import CARD_ACCOUNTS, Account, Lot, LotState, Spot, account_of
 from rfid_station.errors import Conflict, MoveNotAllowed, WrongCall
 from rfid_station.store.ledger import Ledger
+from rfid_station.store.spelling import next_id
 from rfid_station.store.tables import lot, stock_balance, stock_entry
 
 _OF_BALANCE = (
@@ -30,7 +31,7 @@ _GIVE = (
 )
 _FIRST = insert(stock_balance)
 _BALANCE = select(stock_balance.c.quantity).where(*_OF_BALANCE)
-_WRITE = insert(stock_entry)
+_WRITE = insert(stock_entry).values(id=next_id(stock_entry))
 _LOT = select(lot).where(lot.c.id == bindparam("of_lot"))
 _LEFT = [account.value for account in (Account.ON_HAND, Account.DESTROYED, Account.SAMPLES)]
 _HAS_LEFT = (

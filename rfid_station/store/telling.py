@@ -11,6 +11,7 @@ from rfid_station.domain.card import Card
 from rfid_station.domain.token import Token, TokenType, takes_rights_away
 from rfid_station.store.covers import note_group
 from rfid_station.store.ledger import Ledger
+from rfid_station.store.spelling import next_id
 from rfid_station.store.tables import token
 from rfid_station.store.token_rows import token_columns, token_from
 
@@ -18,7 +19,7 @@ TokenOf = Callable[[Card, datetime], Token]
 """Tells what partners are to know about a card, from a `last_updated` on."""
 
 _OF_UID = select(token).where(token.c.uid == bindparam("uid"), token.c.type == bindparam("type"))
-_INSERT = insert(token)
+_INSERT = insert(token).values(id=next_id(token))
 _REPLACE = update(token).where(token.c.id == bindparam("token_id"))
 
 

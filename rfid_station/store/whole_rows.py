@@ -17,6 +17,11 @@ def insert_whole(connection: Connection, table: Table, columns: tuple[str, ...],
     """Insert rows of what the columns hold (times and states are text), in the order of the columns."""
     if not rows:
         return
+    if connection.dialect.name == "postgresql":
+        from rfid_station.store.postgresql import insert_many
+
+        insert_many(connection, table, columns, rows)
+        return
     statement = _statement(connection.dialect, table, columns)
     if statement.defaults:
         rows = [row + statement.defaults for row in rows]

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from rfid_station.errors import StoreError
 
 _LOOK_AGAIN_S = 0.002
+_ASK_AGAIN_S = 0.02
 
 
 class Turns:
@@ -80,6 +81,79 @@ class FileTurns(Turns):
         return _FileLock(path)
 
 
+class Locks(Protocol):
+    """Locks by name among all machines, each free again when the process ends that holds it."""
+
+    def try_take(self, what: str) -> bool:
+        """Take a lock if nobody has it."""
+
+    def give_back(self, what: str) -> None:
+        """Let go of a lock."""
+
+    def has(self, what: str) -> bool:
+        """Whether this process has a lock still."""
+
+
+class SharedTurns(Turns):
+    """Turns among all processes on any machine that share these locks."""
+
+    def __init__(self, locks: Locks) -> None:
+        super().__init__()
+        self._shared = locks
+        self._wanted: dict[str, tuple[float, bool]] = {}
+
+    def is_wanted(self, partner: str) -> bool:
+        """Whether somebody waits, or may have it already: the server was away.
+
+        Asked of the server every now and then, and not before every request.
+        """
+        if not self._shared.has(_named("turn", partner)):
+            return True
+        now = time.monotonic()
+        asked, is_wanted = self._wanted.get(partner, (-1.0, False))
+        if now - asked > _ASK_AGAIN_S:
+            is_wanted = super().is_wanted(partner)
+            self._wanted[partner] = (now, is_wanted)
+        return is_wanted
+
+    def _lock(self, partner: str, name: str) -> _Lock:
+        return _SharedLock(super()._lock(partner, name), self._shared, _named(name, partner))
+
+
+def _named(name: str, partner: str) -> str:
+    return f"{name} {partner}"
+
+
+class _SharedLock:
+    """A lock among the threads of this process first, then among all processes."""
+
+    def __init__(self, own: _Lock, shared: Locks, what: str) -> None:
+        self._own = own
+        self._shared = shared
+        self._what = what
+
+    def acquire(self, *, timeout: float) -> bool:
+        end = time.monotonic() + timeout
+        if not self._own.acquire(timeout=timeout):
+            return False
+        try:
+            while not self._shared.try_take(self._what):
+                if time.monotonic() >= end:
+                    self._own.release()
+                    return False
+                time.sleep(_ASK_AGAIN_S)
+        except BaseException:
+            self._own.release()
+            raise
+        return True
+
+    def release(self) -> None:
+        try:
+            self._shared.give_back(self._what)
+        finally:
+            self._own.release()
+
+
 class _Lock(Protocol):
     def acquire(self, *, timeout: float) -> bool: ...
 
@@ -126,4 +200,6 @@ class _FileLock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        # For whoever asks who speaks to the partner; the lock is what counts.
+        os.pwrite(self._file, f"{os.getpid():<10}\n".encode(), 0)
         return True

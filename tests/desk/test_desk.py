@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from phone import links_seen_by_a_phone
-from stations import CLERK, LINES, Diary, issue_from
+from stations import CLERK, ENGINES, LINES, Diary, issue_from, on_engine
 
 from rfid_station.chip.exchange import CardLink
 from rfid_station.desk.files import write_whole
@@ -28,6 +28,11 @@ from rfid_station.errors import Conflict, DiskFull, WrongCall
 from rfid_station.reader.opening import open_reader
 from rfid_station.reader.sim import SimReader
 from rfid_station.vault import Vault
+
+
+@pytest.fixture(params=ENGINES)
+def folder(folder: Path, request: pytest.FixtureRequest) -> Path:
+    return on_engine(request, folder)
 
 
 @pytest.fixture

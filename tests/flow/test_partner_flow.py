@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stations import CLERK, LINES, SUPPORT, issue_from, listening_anywhere
+from stations import CLERK, ENGINES, LINES, SUPPORT, issue_from, listening_anywhere, on_engine
 from typer.testing import CliRunner, Result
 
 from rfid_station.cli.app import app
@@ -38,10 +38,10 @@ def cpo() -> Iterator[VirtualCpo]:
         yield running
 
 
-@pytest.fixture
-def folder(folder: Path) -> Path:
+@pytest.fixture(params=ENGINES)
+def folder(folder: Path, request: pytest.FixtureRequest) -> Path:
     """A station that listens on a free port and does not wait long."""
-    return listening_anywhere(folder, timeout_s=1.0)
+    return listening_anywhere(on_engine(request, folder), timeout_s=1.0)
 
 
 @pytest.fixture

@@ -8,16 +8,21 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from store_world import ANN, SUE, issue, reserve, tell, uid, url_of
+from postgresql_base import Base
+from store_world import ANN, PATTERN, SUE, contract, issue, reserve, tell, uid, url_of
 
 from rfid_station.domain.card import CardState, Reason
 from rfid_station.errors import Conflict
+from rfid_station.store.bulk import NewCard
+from rfid_station.store.copying import copy_store
 from rfid_station.store.opening import Store, create_store, open_store
 
 
-def reserve_at_once(path: Path, barrier: Barrier, answers: Connection, number: int, what: str) -> None:
+def reserve_at_once(
+    place: Path | Base, barrier: Barrier, answers: Connection, number: int, what: str
+) -> None:
     """Meet the others, then want the same UID or the same order line as they do."""
-    with open_store(url_of(path)) as store:
+    with open_store(url_of(place)) as store:
         barrier.wait(30)
         try:
             if what == "blank":
@@ -32,24 +37,55 @@ def reserve_at_once(path: Path, barrier: Barrier, answers: Connection, number: i
             answers.send("won")
 
 
-def create_at_once(path: Path, barrier: Barrier, answers: Connection) -> None:
+WANTED = PATTERN.render(7)
+
+
+class Drawn:
+    """Numbers for a card that brings its own visual number."""
+
+    contract_of = staticmethod(contract)
+
+    def __init__(self, number: int) -> None:
+        self.draw_visual = lambda: PATTERN.render(number)
+        self.draw_alias = lambda: f"alias-{number}"
+
+
+def register_at_once(place: Path | Base, barrier: Barrier, answers: Connection, number: int) -> None:
+    """Meet the others, then want the same visual number for another card."""
+    new = NewCard(uid(number), "bulk", f"{number}", "NTAG213", "link", visual_number=WANTED)
+    with open_store(url_of(place)) as store:
+        barrier.wait(30)
+        with store.bulk.registering(
+            numbers=Drawn(number), token_of=tell, activate=True, actor=ANN
+        ) as registrar:
+            (done,) = registrar.add([new])
+        answers.send("won" if done.is_new else done.refusal)
+
+
+def create_at_once(place: Path | Base, barrier: Barrier, answers: Connection) -> None:
     barrier.wait(30)
     try:
-        create_store(url_of(path), actor=ANN).close()
+        create_store(url_of(place), actor=ANN).close()
     except Conflict:
         answers.send("conflict")
     else:
         answers.send("won")
 
 
-def create_one(path: Path, ready: Connection) -> None:
+def copy_and_tell(place: Path | Base, elsewhere: Path | Base, ready: Connection) -> None:
+    with open_store(url_of(place)) as store:
+        ready.send(os.getpid())
+        copy_store(store.database, url_of(elsewhere), None, SUE)
+
+
+def create_one(place: Path | Base, ready: Connection) -> None:
     ready.send(os.getpid())
-    create_store(url_of(path), actor=ANN).close()
+    create_store(url_of(place), actor=ANN).close()
 
 
-def write_much(path: Path, first: int, cards: int) -> None:
+def write_much(place: Path | Base, first: int, cards: int) -> None:
     """Two threads of one desk: one issues cards, one blocks and frees them again."""
-    with open_store(url_of(path)) as store:
+    with open_store(url_of(place)) as store:
         issued = [issue(store, first)]
         other = threading.Thread(target=_move_to_and_fro, args=(store, issued, cards))
         other.start()
@@ -68,9 +104,9 @@ def _move_to_and_fro(store: Store, issued: list[object], times: int) -> None:
             store.cards.move(now.id, CardState.ACTIVE, Reason.FOUND, SUE, tell)
 
 
-def issue_until_killed(path: Path, first: int, told: Connection) -> None:
+def issue_until_killed(place: Path | Base, first: int, told: Connection) -> None:
     """Issue one card after the other, and say what was promised by then."""
-    with open_store(url_of(path)) as store:
+    with open_store(url_of(place)) as store:
         number = first
         while True:
             card = reserve(store, number, order_line=f"fleet.csv:{number}")

@@ -8,6 +8,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from postgresql_base import Base
 from sqlalchemy import event
 
 from rfid_station.domain.actor import Actor
@@ -20,11 +21,19 @@ from rfid_station.domain.visual_number import NumberPattern
 from rfid_station.store import migrations, sqlite
 from rfid_station.store.engine import Database
 from rfid_station.store.opening import Store
+from rfid_station.store.sqlite_file import SqliteFile
 
 ANN = Actor("ann", Role.CLERK)
 SUE = Actor("sue", Role.SUPERVISOR)
 PATTERN = NumberPattern("EXM-####-####-@")
 DESK = Supply("desk-1")
+PRELOADED = [
+    "rfid_station.store.opening",
+    "rfid_station.store.postgresql_database",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "sqlalchemy.dialects.sqlite.pysqlite",
+]
+"""What desks in processes of their own need, read in once for all of them."""
 START = datetime(2026, 11, 22, 8, 0, 0, 250_000, tzinfo=UTC)
 
 
@@ -53,8 +62,8 @@ def tell(card: Card, at: datetime) -> Token:
     return token_of(card, Party("NL", "EXM"), "Example Mobility", Whitelist.ALLOWED, at)
 
 
-def url_of(path: Path) -> str:
-    return f"sqlite:///{path}"
+def url_of(place: Path | Base) -> str:
+    return place.url if isinstance(place, Base) else f"sqlite:///{place}"
 
 
 def drawn(*values: str) -> Callable[[], str]:
@@ -118,14 +127,18 @@ def issue(
 
 
 def do_not_wait(store: Store) -> None:
-    """Spare the tests the disk: what they kill is a program, not the power."""
+    """Spare the tests the disk: what they kill is a program, not the power. Our server waits for none."""
+    if store.path is None:
+        return
     engine = store._database._engine
     engine.dispose()
     event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
 
 
-def sql(path: Path, statement: str, *values: object) -> list[tuple[object, ...]]:
+def sql(path: Path | Base, statement: str, *values: object) -> list[tuple[object, ...]]:
     """Go past the store, as an attacker or an accident would."""
+    if isinstance(path, Base):
+        return path.sql(statement, *values)
     with closing(sqlite3.connect(path, isolation_level=None, timeout=10)) as connection:
         return connection.execute(statement, values).fetchall()
 
@@ -133,13 +146,15 @@ def sql(path: Path, statement: str, *values: object) -> list[tuple[object, ...]]
 def make_older_store(path: Path, version: str) -> None:
     """A store as an earlier version of this program made it."""
     sqlite.create_file(path)
-    database = Database(path)
-    with database.write() as connection:
+    database = Database(SqliteFile(path))
+    with database.rebuild() as connection:
         migrations.upgrade(connection, to=version)
     database.close()
 
 
-def contents(path: Path) -> list[str]:
+def contents(path: Path | Base) -> list[str]:
     """Everything that is in the store, as text, in an order of its own."""
+    if isinstance(path, Base):
+        return path.contents()
     with closing(sqlite3.connect(path)) as connection:
         return sorted(connection.iterdump())

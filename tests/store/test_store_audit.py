@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from postgresql_base import Base
 from store_world import ANN, Clock, issue, reserve, sql, tell, url_of
 
 from rfid_station.domain.actor import Actor
@@ -27,13 +28,17 @@ LAST = 8
 @pytest.fixture(scope="module")
 def filled_store(blank_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = Path(shutil.copy(blank_store, tmp_path_factory.mktemp("filled") / "station.db"))
-    with open_store(url_of(path), clock=Clock()) as store:
+    fill(path)
+    return path
+
+
+def fill(place: Path | Base) -> None:
+    with open_store(url_of(place), clock=Clock()) as store:
         first = issue(store, 1)
         reserve(store, 2)
         store.cards.move(first.id, CardState.BLOCKED, Reason.LOST, ANN, tell)
         store.audit.append(ANN, "sheet.previewed", "store", pages=1, note="ä")
         assert len(store.audit.events()) == LAST
-    return path
 
 
 @pytest.fixture
@@ -43,12 +48,19 @@ def path(filled_store: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def base(blank_base: Base) -> Base:
+    blank_base.reset()
+    fill(blank_base)
+    return blank_base
+
+
+@pytest.fixture
 def filled(store: Store) -> Store:
     return store
 
 
-def break_in(path: Path, *statements: str) -> None:
-    for trigger in EVENT_TRIGGERS:
+def break_in(path: Path | Base, *statements: str) -> None:
+    for trigger in EVENT_TRIGGERS if isinstance(path, Path) else ():
         sql(path, f"DROP TRIGGER {trigger}")
     for statement in statements:
         sql(path, statement)
@@ -63,11 +75,12 @@ def test_a_whole_chain(filled: Store) -> None:
     assert check.chain == report
 
 
-def test_the_hash_is_the_documented_one(filled: Store, path: Path) -> None:
+def test_the_hash_is_the_documented_one(filled: Store, place: Path | Base) -> None:
     """Computed from the description alone."""
     previous = "0" * 64
     for row in sql(
-        path, "SELECT seq, at, actor, role, action, subject, data, previous_hash, hash FROM event"
+        place,
+        "SELECT seq, at, actor, role, action, subject, data, previous_hash, hash FROM event ORDER BY seq",
     ):
         *fields, kept = row
         text = json.dumps(fields, separators=(",", ":"))
@@ -106,7 +119,6 @@ EDITS = [
     ),
     ("UPDATE event SET action = 'card.blocked' WHERE seq = 4", 4, "event 4 is not what was written"),
     ("UPDATE event SET subject = 'card:2' WHERE seq = 4", 4, "event 4 is not what was written"),
-    ("UPDATE event SET data = x'00ff' WHERE seq = 4", 4, "event 4 is not text"),
     ("UPDATE event SET hash = previous_hash WHERE seq = 2", 2, "event 2 is not what was written"),
     ("DELETE FROM event WHERE seq = 5", 5, "event 5 is missing: event 6 follows event 4"),
     ("DELETE FROM event WHERE seq = 1", 1, "event 1 is missing: event 2 follows event 0"),
@@ -120,18 +132,25 @@ EDITS = [
 
 @pytest.mark.parametrize(("statement", "broken_at", "why"), EDITS)
 def test_tampering_is_found_where_it_was_done(
-    filled: Store, path: Path, statement: str, broken_at: int, why: str
+    filled: Store, place: Path | Base, statement: str, broken_at: int, why: str
 ) -> None:
-    break_in(path, statement)
+    break_in(place, statement)
     report = filled.audit.verify()
     assert (report.broken_at, report.why) == (broken_at, why)
     assert not report.is_whole
     assert not filled.audit.check().is_sound
 
 
-def test_two_events_in_each_others_place(filled: Store, path: Path) -> None:
+def test_an_event_that_is_not_text(filled: Store, path: Path) -> None:
+    """No server takes it into such a column."""
+    break_in(path, "UPDATE event SET data = x'00ff' WHERE seq = 4")
+    report = filled.audit.verify()
+    assert (report.broken_at, report.why) == (4, "event 4 is not text")
+
+
+def test_two_events_in_each_others_place(filled: Store, place: Path | Base) -> None:
     break_in(
-        path,
+        place,
         "UPDATE event SET seq = 0 WHERE seq = 3",
         "UPDATE event SET seq = 3 WHERE seq = 4",
         "UPDATE event SET seq = 4 WHERE seq = 0",
@@ -140,23 +159,23 @@ def test_two_events_in_each_others_place(filled: Store, path: Path) -> None:
     assert (report.broken_at, report.why) == (3, "event 3 does not follow the one before it")
 
 
-def test_swapped_contents(filled: Store, path: Path) -> None:
+def test_swapped_contents(filled: Store, place: Path | Base) -> None:
     columns = "at, actor, role, action, subject, data"
     swap = f"UPDATE event SET ({columns}) = (SELECT {columns} FROM event AS o WHERE o.seq = 7 - event.seq)"
     break_in(
-        path,
+        place,
         "CREATE TABLE o AS SELECT * FROM event",
         f"{swap.replace('event AS o', 'o')} WHERE seq IN (3, 4)",
     )
     assert filled.audit.verify().broken_at == 3
 
 
-def test_a_forged_event_behind_the_end(filled: Store, path: Path) -> None:
+def test_a_forged_event_behind_the_end(filled: Store, place: Path | Base) -> None:
     """The triggers allow inserting; without the end in `meta` a forged event stands out."""
     last = filled.audit.events()[-1]
     row = [LAST + 1, "2026-11-22T09:00:00.000000Z", "ann", "clerk", "card.active", "card:1", "{}", last.hash]
     forged = hashlib.sha256(json.dumps(row, separators=(",", ":")).encode()).hexdigest()
-    sql(path, "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", *row, forged)
+    sql(place, "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", *row, forged)
     assert filled.audit.verify().why == "the store remembers 8 events, and the log ends after 9"
 
 
@@ -169,8 +188,8 @@ def test_missing_triggers_are_found(filled: Store, path: Path) -> None:
 
 
 @pytest.mark.parametrize("edit", ["role = 'king'", "at = 'noon'", "data = '{'", "data = 5", "data = x'00ff'"])
-def test_reading_a_damaged_event_is_one_line(filled: Store, path: Path, edit: str) -> None:
-    break_in(path, f"UPDATE event SET {edit} WHERE seq = 3")
+def test_reading_a_damaged_event_is_one_line(filled: Store, place: Path | Base, edit: str) -> None:
+    break_in(place, f"UPDATE event SET {edit} WHERE seq = 3")
     with pytest.raises(StoreError, match="event 3 of the audit log is damaged") as refused:
         filled.audit.events()
     assert refused.value.hint == "rfid-station store check"

@@ -6,7 +6,8 @@ import random
 from multiprocessing import get_context
 from pathlib import Path
 
-from store_world import ANN, issue, received, tell, url_of
+from postgresql_base import Base
+from store_world import ANN, PRELOADED, issue, received, tell, url_of
 
 from rfid_station.domain.card import Card, CardState
 from rfid_station.domain.feed import Lane
@@ -14,8 +15,9 @@ from rfid_station.errors import StoreError
 from rfid_station.store.opening import Store, create_store, open_store
 
 KILLS = 15
+KILLS_OF_A_CLIENT = 6
 PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(["store_workers", "rfid_station.store.opening"])
+PROCESSES.set_forkserver_preload(PRELOADED)
 
 ORDER = [CardState.RESERVED, CardState.ENCODING, CardState.ACTIVE, CardState.BLOCKED]
 EVENTS = {
@@ -26,17 +28,17 @@ EVENTS = {
 }
 
 
-def test_a_desk_killed_again_and_again(path: Path) -> None:
+def test_a_desk_killed_again_and_again(place: Path | Base) -> None:
     import store_workers
 
     choose = random.Random(20261122)
-    with open_store(url_of(path)) as store:
+    with open_store(url_of(place)) as store:
         received(store, "L1", 10_000)
     promised: dict[int, CardState] = {}
-    for kill in range(KILLS):
+    for kill in range(KILLS if isinstance(place, Path) else KILLS_OF_A_CLIENT):
         receiver, sender = PROCESSES.Pipe(duplex=False)
         desk = PROCESSES.Process(
-            target=store_workers.issue_until_killed, args=(path, 1 + kill * 1000, sender), daemon=True
+            target=store_workers.issue_until_killed, args=(place, 1 + kill * 1000, sender), daemon=True
         )
         desk.start()
         sender.close()
@@ -47,9 +49,9 @@ def test_a_desk_killed_again_and_again(path: Path) -> None:
         desk.kill()
         desk.join(30)
         promised.update(drained(receiver))
-        with open_store(url_of(path)) as store:
+        with open_store(url_of(place)) as store:
             check_promises(store, promised)
-    with open_store(url_of(path)) as store:
+    with open_store(url_of(place)) as store:
         finish_what_was_begun(store)
 
 

@@ -96,6 +96,7 @@ def test_many_end_in_several_transactions(store: Store, monkeypatch: pytest.Monk
     assert expiring.end_due(store.database) == 5
 
 
+@pytest.mark.of_sqlite
 def test_due_cards_are_looked_up_by_index(store: Store) -> None:
     from sqlalchemy.dialects import sqlite
 

@@ -15,6 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from postgresql_base import Base
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import StatementError
 from store_world import ANN, START, Clock, contents, issue, make_older_store, reserve, sql, tell, url_of
@@ -290,6 +291,19 @@ def test_a_store_without_a_version_is_no_store(path: Path, statement: str) -> No
     sql(path, statement)
     with pytest.raises(StoreError, match="is not a store"):
         open_store(url_of(path))
+
+
+def test_a_program_older_than_its_store_stops(store: Store, place: Path | Base) -> None:
+    """Another desk brings the store to a new version while this one is at work."""
+    reserve(store, 1)
+    sql(place, "UPDATE alembic_version SET version_num = '0100'")
+    with pytest.raises(StoreTooNew, match="has version 0100 by now") as refused:
+        reserve(store, 2)
+    assert "start this one again" in str(refused.value.hint)
+    with pytest.raises(StoreTooNew, match="this program knows"):
+        open_store(url_of(place))
+    sql(place, "UPDATE alembic_version SET version_num = ?", migrations.REVISIONS[-1])
+    assert [card.id for card in store.cards.listing()] == [1]
 
 
 ONE_MORE = """

@@ -9,6 +9,7 @@ from pathlib import Path
 import order_world
 import pytest
 from order_world import Drawer, finish, item, order, print_plastic, reserve_for, spoil
+from postgresql_base import Base
 from store_world import ANN, PATTERN, contract, reserve, sql, tell, url_of
 from store_world import drawn as drawn_of
 
@@ -87,10 +88,10 @@ class _Bulk:
         return f"BULK{self.alias}"
 
 
-def test_a_makers_list_takes_no_number_of_plastic_either(store: Store) -> None:
+def test_a_makers_list_takes_no_number_of_plastic_either(store: Store, place: Path | Base) -> None:
     fleet = order(store, count=2, way=Way.PRINT_FIRST)
     taken = store.preprints.draw(fleet, Drawer(500).draws, ANN)
-    sql(store.path, "UPDATE meta SET contract_count = 0")
+    sql(place, "UPDATE meta SET contract_count = 0")
     new = [
         NewCard(CardUid(bytes.fromhex("04AABBCCDDEE01")), "lot", "1", "NTAG213", "plain"),
         NewCard(

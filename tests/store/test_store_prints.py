@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from postgresql_base import Base
 from store_world import ANN, SUE, Clock, contents, issue, make_older_store, sql, url_of
 
 from rfid_station.errors import Conflict, StationError, WrongCall
@@ -113,11 +114,11 @@ def test_which_cards_were_printed_and_the_next_number(store: Store) -> None:
     ],
 )
 def test_a_second_time_needs_a_reason(
-    store: Store, path: Path, before: str, now: str, is_again: bool
+    store: Store, place: Path | Base, before: str, now: str, is_again: bool
 ) -> None:
     card, other = issue(store, 1), issue(store, 2)
     record(store, PrintItem(card.id, 1, 1), kind=before)
-    kept = contents(path)
+    kept = contents(place)
     both = PrintItem(other.id, 1, 1), PrintItem(card.id, 1, 2)
     if is_again:
         for nothing in (None, "", "  "):
@@ -126,7 +127,7 @@ def test_a_second_time_needs_a_reason(
             with pytest.raises(Conflict, match=f"{card.visual_number} was printed before") as refused:
                 record(store, *both, kind=now, reason=nothing)
             assert '--reason "' in str(refused.value.hint)
-        assert contents(path) == kept
+        assert contents(place) == kept
     else:
         store.prints.check_again([card.id], now, None)
     assert record(store, *both, kind=now, reason=WORN if is_again else None) == 2
@@ -140,16 +141,16 @@ def test_more_cards_than_a_statement_takes(store: Store) -> None:
     store.prints.check_again(range(10_000, 400_000), "sheet", None)
 
 
-def test_an_unknown_card_an_empty_job_and_a_place_taken_twice(store: Store, path: Path) -> None:
+def test_an_unknown_card_an_empty_job_and_a_place_taken_twice(store: Store, place: Path | Base) -> None:
     card, other = issue(store, 1), issue(store, 2)
-    before = contents(path)
+    before = contents(place)
     with pytest.raises(WrongCall, match="there is no card with id 77"):
         record(store, PrintItem(card.id, 1, 1), PrintItem(77, 1, 2))
     with pytest.raises(WrongCall, match="a print job without cards"):
         record(store)
     with pytest.raises(Conflict, match="refuses this"):
         record(store, PrintItem(card.id, 1, 1), PrintItem(other.id, 1, 1))
-    assert contents(path) == before
+    assert contents(place) == before
     assert ANN != SUE
 
 

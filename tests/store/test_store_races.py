@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 import store_workers
-from store_world import issue, reserve, uid, url_of
+from postgresql_base import Base
+from store_world import PRELOADED, issue, reserve, uid, url_of
 
 from rfid_station.domain.card import Card
 from rfid_station.domain.feed import Lane
@@ -19,7 +20,17 @@ from rfid_station.store.opening import Store, open_store
 
 DESKS = 3
 PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(["store_workers", "rfid_station.store.opening"])
+PROCESSES.set_forkserver_preload(PRELOADED)
+
+
+def fresh(place: Path | Base, attempt: int) -> Path | Base:
+    """The place with an empty store once more."""
+    if isinstance(place, Base):
+        place.reset()
+        return place
+    copy = place.with_name(f"{attempt}.db")
+    copy.write_bytes(place.read_bytes())
+    return copy
 
 
 def finish(processes: list[BaseProcess]) -> None:
@@ -29,15 +40,14 @@ def finish(processes: list[BaseProcess]) -> None:
 
 
 @pytest.mark.parametrize("what", ["uid", "line"])
-def test_of_several_desks_one_gets_the_card_and_the_others_hear_which(path: Path, what: str) -> None:
+def test_of_several_desks_one_gets_the_card_and_the_others_hear_which(place: Path | Base, what: str) -> None:
     for attempt in range(2):
-        path_of_attempt = path.with_name(f"{attempt}.db")
-        path_of_attempt.write_bytes(path.read_bytes())
+        again = fresh(place, attempt)
         barrier = PROCESSES.Barrier(DESKS)
         receiver, sender = PROCESSES.Pipe(duplex=False)
         desks = [
             PROCESSES.Process(
-                target=store_workers.reserve_at_once, args=(path_of_attempt, barrier, sender, 10 + desk, what)
+                target=store_workers.reserve_at_once, args=(again, barrier, sender, 10 + desk, what)
             )
             for desk in range(DESKS)
         ]
@@ -45,13 +55,31 @@ def test_of_several_desks_one_gets_the_card_and_the_others_hear_which(path: Path
             desk.start()
         finish(desks)
         answers = sorted(receiver.recv() for _ in desks)
-        with open_store(url_of(path_of_attempt)) as store:
+        with open_store(url_of(again)) as store:
             (card,) = store.cards.listing()
             assert store.audit.check().is_sound
         assert answers.count("won") == 1
         assert all(
             f"belongs to card {card.visual_number}, which is reserved" in text for text in answers[:-1]
         )
+
+
+def test_of_several_desks_one_gets_the_number_and_the_others_hear_whose_it_is(place: Path | Base) -> None:
+    barrier = PROCESSES.Barrier(DESKS)
+    receiver, sender = PROCESSES.Pipe(duplex=False)
+    desks = [
+        PROCESSES.Process(target=store_workers.register_at_once, args=(place, barrier, sender, 10 + desk))
+        for desk in range(DESKS)
+    ]
+    for desk in desks:
+        desk.start()
+    finish(desks)
+    number = store_workers.WANTED
+    lost = f"number {number} is card {number}, which is active"
+    assert sorted(receiver.recv() for _ in desks) == [lost] * (DESKS - 1) + ["won"]
+    with open_store(url_of(place)) as store:
+        assert [card.visual_number for card in store.cards.listing()] == [number]
+        assert store.audit.check().is_sound
 
 
 @pytest.mark.parametrize("what", ["uid", "line"])
@@ -87,9 +115,9 @@ def at_once(call: Callable[[int], Card]) -> list[object]:
     return outcomes
 
 
-def test_of_several_inits_one_makes_the_store(tmp_path: Path) -> None:
-    for attempt in range(2):
-        path = tmp_path / f"{attempt}.db"
+def test_of_several_inits_one_makes_the_store(engine: str, nowhere: Callable[[], Path | Base]) -> None:
+    for _ in range(2):
+        path = nowhere()
         barrier = PROCESSES.Barrier(DESKS)
         receiver, sender = PROCESSES.Pipe(duplex=False)
         inits = [
@@ -105,16 +133,17 @@ def test_of_several_inits_one_makes_the_store(tmp_path: Path) -> None:
             assert len(store.audit.events()) == 1
 
 
-def test_a_reader_misses_no_revision_of_several_writers(path: Path) -> None:
-    """What a lane does while two desks of two threads write: it must end with the newest of each token."""
-    cards = 12
+def test_a_reader_misses_no_revision_of_several_writers(place: Path | Base) -> None:
+    """What a lane does while desks of two threads write: it must end with the newest of each token."""
+    desks, cards = (2, 12) if isinstance(place, Path) else (8, 5)
     writers = [
-        PROCESSES.Process(target=store_workers.write_much, args=(path, first, cards)) for first in (100, 200)
+        PROCESSES.Process(target=store_workers.write_much, args=(place, first, cards))
+        for first in range(100, 100 * (desks + 1), 100)
     ]
     for writer in writers:
         writer.start()
     cursor, seen, rounds = 0, {}, 0
-    with open_store(url_of(path)) as store:
+    with open_store(url_of(place)) as store:
         while True:
             at_work = any(writer.is_alive() for writer in writers)
             batch = store.feed.own_after(cursor, Lane.BULK, 3)
@@ -132,8 +161,8 @@ def test_a_reader_misses_no_revision_of_several_writers(path: Path) -> None:
         finish(writers)
         newest = {change.token_id: change for change in store.feed.own_after(0, Lane.BULK, 1000)}
         assert seen == newest
-        assert len(newest) == 2 * cards
-        assert cursor == 2 * cards + 2 * cards
+        assert len(newest) == desks * cards
+        assert cursor == desks * cards + desks * cards
         assert store.audit.check().is_sound
     assert rounds > 3
 

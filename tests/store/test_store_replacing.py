@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from postgresql_base import Base
 from store_world import ANN, SUE, contract, issue, reserve, sql, tell, uid
 
 from rfid_station.domain.actor import Actor
@@ -210,9 +211,9 @@ def test_a_request_is_withdrawn(store: Store) -> None:
         store.replacements.withdraw(old.id, SAM)
 
 
-def test_check_finds_contracts_that_were_mixed_up(store: Store, path: Path) -> None:
+def test_check_finds_contracts_that_were_mixed_up(store: Store, place: Path | Base) -> None:
     old, other = issue(store, 1), issue(store, 2)
-    sql(path, "UPDATE card SET replaces_id = ? WHERE id = ?", old.id, other.id)
+    sql(place, "UPDATE card SET replaces_id = ? WHERE id = ?", old.id, other.id)
     assert [f"card {other.visual_number} takes the place of a card of another contract"] == [
         line for line in store.audit.check().findings if "place" in line
     ]

@@ -196,6 +196,7 @@ def plans(store: Store, *calls: Callable[[], object]) -> list[str]:
         ]
 
 
+@pytest.mark.of_sqlite
 def test_whole_numbers_are_looked_up_by_index(store: Store) -> None:
     card = issue(store, 1, driver=DRIVERS[0])
     texts = [
@@ -214,6 +215,7 @@ def test_whole_numbers_are_looked_up_by_index(store: Store) -> None:
     assert not [step for step in steps if re.match("SCAN (card|driver|print)", step)], steps
 
 
+@pytest.mark.of_sqlite
 def test_beginnings_are_looked_up_by_index(store: Store) -> None:
     from sqlalchemy.dialects import sqlite
 

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 import store_workers
-from store_world import ANN, SUE, Clock, do_not_wait, issue, reserve, sql, tell, uid, url_of
+from postgresql_base import Base
+from sqlalchemy import update
+from store_world import ANN, PRELOADED, SUE, Clock, do_not_wait, issue, reserve, sql, tell, uid, url_of
 
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import CardState, Driver, Reason
 from rfid_station.domain.partner import Connection
 from rfid_station.domain.token import Token, Whitelist
 from rfid_station.ocpi.port import Allowed, Caller
+from rfid_station.store.engine import Database
 from rfid_station.store.opening import Store, open_store
 from rfid_station.store.shelf import Doorman, Shelf
-from rfid_station.store.snapshot import Remembered, Snapshots
+from rfid_station.store.snapshot import Remembered
+from rfid_station.store.tables import token
 
 PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(["store_workers", "rfid_station.store.opening"])
+PROCESSES.set_forkserver_preload(PRELOADED)
 
 
 def add(store: Store, name: str, agreement: Agreement | None = None) -> None:
@@ -235,9 +239,9 @@ def test_every_decision_is_kept_without_saying_whose(
 def test_a_filtered_list_waits_for_what_is_stamped_already(store: Store, shelf: Shelf, clock: Clock) -> None:
     issue(store, 1)
     stamp = clock.now.replace(microsecond=0) + timedelta(seconds=5)
-    writer = sqlite3.connect(store.path, isolation_level=None, check_same_thread=False)
-    writer.execute("BEGIN IMMEDIATE")
-    writer.execute("UPDATE token SET last_updated = ?", (f"{stamp:%Y-%m-%dT%H:%M:%S}.000000Z",))
+    other, writer = Database(store.database.place), ExitStack()
+    writing = writer.enter_context(other.write())
+    writing.execute(update(token).values(last_updated=stamp))
     pages: list[object] = []
     window = {"date_from": stamp, "date_to": stamp + timedelta(seconds=1)}
     reader = threading.Thread(target=lambda: pages.append(shelf.page("cpo", limit=9, **window).total))
@@ -247,21 +251,21 @@ def test_a_filtered_list_waits_for_what_is_stamped_already(store: Store, shelf: 
     assert shelf.page("cpo", limit=9).total == 1  # without a window nobody has to be waited for
     assert shelf.decide("cpo", uid(1).hex, "RFID") is not None
 
-    writer.execute("COMMIT")
-    reader.join(10)
     writer.close()
+    other.close()
+    reader.join(10)
 
     assert pages == [1]
 
 
-def test_a_crawl_while_others_write_misses_none_and_repeats_none(path: Path, tmp_path: Path) -> None:
-    with open_store(url_of(path)) as store:
+def test_a_crawl_while_others_write_misses_none_and_repeats_none(place: Path | Base, tmp_path: Path) -> None:
+    with open_store(url_of(place)) as store:
         do_not_wait(store)
         add(store, "cpo")
         for number in range(1, 101):
             issue(store, number)
         shelf = shelf_of(store, tmp_path)
-        writer = PROCESSES.Process(target=store_workers.write_much, args=(path, 1000, 150))
+        writer = PROCESSES.Process(target=store_workers.write_much, args=(place, 1000, 150))
         writer.start()
         crawls = 0
         while writer.is_alive() or not crawls:
@@ -278,9 +282,9 @@ def test_a_crawl_while_others_write_misses_none_and_repeats_none(path: Path, tmp
         shelf.close()
 
 
-def test_windows_laid_end_to_end_lose_no_change(path: Path, tmp_path: Path) -> None:
+def test_windows_laid_end_to_end_lose_no_change(place: Path | Base, tmp_path: Path) -> None:
     """A partner that reads what changed since it last asked holds everything in the end."""
-    with open_store(url_of(path)) as store:
+    with open_store(url_of(place)) as store:
         do_not_wait(store)
         add(store, "cpo")
         shelf = shelf_of(store, tmp_path)
@@ -294,7 +298,7 @@ def test_windows_laid_end_to_end_lose_no_change(path: Path, tmp_path: Path) -> N
                 held[one.uid.hex] = one
             since, polls = until, polls + 1
 
-        writer = PROCESSES.Process(target=store_workers.write_much, args=(path, 1, 30))
+        writer = PROCESSES.Process(target=store_workers.write_much, args=(place, 1, 30))
         writer.start()
         while writer.is_alive():
             poll(datetime.now(UTC))
@@ -346,7 +350,7 @@ def test_the_doorman_asks_again_only_after_a_change(store: Store, path: Path) ->
 
 
 def test_what_is_remembered_does_not_grow_for_ever(store: Store) -> None:
-    snapshots = Snapshots(store.path)
+    snapshots = store.database.snapshots()
     remembered: Remembered[int, int] = Remembered(snapshots, most=10)
 
     assert [remembered.get(number, lambda number=number: number) for number in range(100)] == list(range(100))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import store_workers
+from postgresql_base import Base
 from store_world import (
     ANN,
     DESK,
@@ -145,7 +146,7 @@ def test_a_chosen_lot_must_have_that_chip(store: Store) -> None:
         reserve(store, 1, supply=Supply("desk-1", lot.id))
 
 
-def test_what_is_received_must_make_sense(store: Store) -> None:
+def test_what_is_received_must_make_sense(store: Store, place: Path | Base) -> None:
     received(store, "L1", 2, uids=(uid(1).hex, uid(2).hex))
     with pytest.raises(Conflict, match="lot L1 was received before"):
         received(store, "L1", 2)
@@ -159,7 +160,7 @@ def test_what_is_received_must_make_sense(store: Store) -> None:
     with pytest.raises(WrongCall, match="0 is no number of blanks"):
         received(store, "L2", 0)
     issue(store, 1)
-    sql(store.path, "DELETE FROM lot_uid")
+    sql(place, "DELETE FROM lot_uid")
     with pytest.raises(Conflict, match="1 UIDs of the list are cards already"):
         received(store, "L2", 1, uids=(uid(1).hex,))
     assert [one.lot.name for one in store.stock.standings()] == ["L1"]
@@ -429,8 +430,10 @@ def test_an_entry_that_is_left_out_is_found(store: Store, monkeypatch: pytest.Mo
         ),
     ],
 )
-def test_what_was_changed_by_hand_is_found(store: Store, statement: str, finding: str) -> None:
+def test_what_was_changed_by_hand_is_found(
+    store: Store, place: Path | Base, statement: str, finding: str
+) -> None:
     received(store, "L1", 3)
     reserve(store, 1)
-    sql(store.path, statement)
+    sql(place, statement)
     assert finding in store.audit.check().findings

@@ -2,33 +2,67 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from cpo_double import FAILSAFE_S
+from postgresql_base import Base
 
 from rfid_station.errors import StoreError
-from rfid_station.sync.turn import FileTurns, Turns
+from rfid_station.store.opening import place_of
+from rfid_station.sync.turn import FileTurns, SharedTurns, Turns
 
 CPO = "CPO"
 
 HOLD = """
 import sys
 from pathlib import Path
-from rfid_station.sync.turn import FileTurns
-with FileTurns(Path(sys.argv[1])).take("CPO", 10) as is_ours:
+from rfid_station.store.opening import place_of
+from rfid_station.sync.turn import FileTurns, SharedTurns
+where = sys.argv[1]
+turns = SharedTurns(place_of(where).locks()) if "://" in where else FileTurns(Path(where))
+with turns.take("CPO", 10) as is_ours:
     print(is_ours, flush=True)
     sys.stdin.read()
 """
 
 
-@pytest.fixture(params=["threads", "files"])
-def turns(request: pytest.FixtureRequest, tmp_path: Path) -> Turns:
-    return Turns() if request.param == "threads" else FileTurns(tmp_path / "turns")
+@contextmanager
+def turns_at(where: str) -> Iterator[Turns]:
+    if "://" not in where:
+        yield FileTurns(Path(where))
+        return
+    locks = place_of(where).locks()
+    assert locks
+    try:
+        yield SharedTurns(locks)
+    finally:
+        locks.close()
+
+
+@pytest.fixture(params=["folder", "server"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """What processes share."""
+    base: Base | None = request.getfixturevalue("station_base") if request.param == "server" else None
+    return base.url if base else str(tmp_path / "turns")
+
+
+@pytest.fixture(params=["threads", "files", "server"])
+def turns(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Turns]:
+    if request.param == "threads":
+        yield Turns()
+        return
+    base: Base | None = request.getfixturevalue("station_base") if request.param == "server" else None
+    with turns_at(base.url if base else str(tmp_path / "turns")) as found:
+        yield found
 
 
 def test_a_turn_is_held_by_one(turns: Turns) -> None:
@@ -84,26 +118,69 @@ def is_free_at_the_gate(turns: Turns) -> bool:
     return is_free
 
 
-def test_a_turn_stands_between_processes_and_ends_with_the_one_that_holds_it(tmp_path: Path) -> None:
+def test_a_turn_stands_between_processes_and_ends_with_the_one_that_holds_it(where: str) -> None:
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, where], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert holder.stdin
     assert holder.stdout
     try:
         assert holder.stdout.readline() == "True\n"
-        turns = FileTurns(tmp_path)
-        with turns.take(CPO, 0.05) as is_ours:
-            assert not is_ours
-        holder.kill()
-        holder.wait(FAILSAFE_S)
-        with turns.take(CPO, 1) as is_ours:
-            assert is_ours
+        with turns_at(where) as turns:
+            with turns.take(CPO, 0.05) as is_ours:
+                assert not is_ours
+            assert str(holder.pid) in holder_of(where)
+            holder.kill()
+            holder.wait(FAILSAFE_S)
+            with turns.take(CPO, FAILSAFE_S) as is_ours:
+                assert is_ours
+                assert str(os.getpid()) in holder_of(where)
     finally:
         holder.kill()
         holder.wait(FAILSAFE_S)
         holder.stdin.close()
         holder.stdout.close()
+
+
+def holder_of(where: str) -> str:
+    """Who speaks to the partner, for whoever wants to know."""
+    if "://" not in where:
+        return (Path(where) / "CPO.turn").read_text()
+    locks = place_of(where).locks()
+    assert locks
+    name = locks.holder("turn CPO")
+    locks.close()
+    assert name
+    return name
+
+
+def test_a_turn_that_was_lost_with_its_connection_is_given_up(station_base: Base) -> None:
+    with turns_at(station_base.url) as turns, turns_at(station_base.url) as others:
+        with turns.take(CPO, 0) as first, turns.take("other", 0):
+            assert first
+            assert not turns.is_wanted(CPO)
+            station_base.sql(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = ?",
+                f"rfid-station {os.getpid()} on {socket.gethostname()}",
+            )
+            with others.take(CPO, FAILSAFE_S) as second:
+                assert second
+                with pytest.raises(StoreError, match="cannot be reached"), turns.take("third", 0):
+                    pass
+                assert turns.is_wanted(CPO)
+                assert turns.is_wanted("other")
+        with turns.take(CPO, FAILSAFE_S) as again:
+            assert again
+            assert not turns.is_wanted(CPO)
+
+
+def test_a_server_that_is_away_is_a_store_error(tmp_path: Path) -> None:
+    with (
+        turns_at(f"postgresql+psycopg://desk@/station?host={tmp_path}") as turns,
+        pytest.raises(StoreError, match="cannot be reached"),
+        turns.take(CPO, 0),
+    ):
+        pass
 
 
 def test_a_folder_that_cannot_be_made_is_a_store_error_with_its_path(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert, text
 
+from rfid_station.errors import StoreTooNew
 from rfid_station.store.tables import METADATA, meta
 
 REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
@@ -19,6 +20,18 @@ REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0005", "0006", "0
 FOLDER = Path(__file__).parent
 
 VERSION_TABLE = "alembic_version"
+
+
+def check_version(version: str | None) -> None:
+    """Let a change pass of a store that is still of this version: another program may have brought it up.
+
+    :raises StoreTooNew: it is of another one
+    """
+    if version != REVISIONS[-1]:
+        raise StoreTooNew(
+            f"the store has version {version} by now, and this program knows {REVISIONS[-1]}",
+            hint="install the rfid-station that the others run, and start this one again",
+        )
 
 
 def create(connection: Connection) -> None:
@@ -33,6 +46,11 @@ def create(connection: Connection) -> None:
                 f"CREATE TRIGGER event_is_never_{done} BEFORE {verb} ON event "
                 f"BEGIN SELECT RAISE(ABORT, 'an event is never {done}'); END"
             )
+    if connection.dialect.name == "postgresql":
+        from rfid_station.store.postgresql import compare_bytewise, protect_events
+
+        compare_bytewise(connection)
+        protect_events(connection)
     counters = ("revision", "token_count", "contract_count", "event_count")
     first = {"id": 1, **dict.fromkeys(counters, 0), "event_hash": "0" * 64, "stamp_floor": None}
     connection.execute(insert(meta), first)
@@ -51,3 +69,7 @@ def upgrade(connection: Connection, to: str = "head") -> None:
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     command.upgrade(config, to)
+    if connection.dialect.name == "postgresql":
+        from rfid_station.store.postgresql import compare_bytewise
+
+        compare_bytewise(connection)
