@@ -20,6 +20,9 @@ PINNED := --constraint constraints.txt --build-constraint constraints.txt
 
 export MAKECMDGOALS
 
+# The tests start hundreds of programs: where nothing compiled is kept, each compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test lint bench soak setup system clean
 
 help: ## Say what can be made
@@ -41,7 +44,7 @@ bench: $(VENV)/.develops ## Measure what is claimed about speed
 	@$(BIN)/python -m benchmarks
 
 soak: $(VENV)/.develops ## Tear every card of every profile at every exchange, kill sync 60 times; some 15 minutes
-	@SOAK=1 $(BIN)/python -m pytest --numprocesses auto --timeout 3600 tests/flow/test_every_profile.py tests/sync/test_push_killed.py tests/store/test_store_cover_life.py
+	@SOAK=1 $(BIN)/python -m pytest --numprocesses auto --timeout 3600 tests/flow/test_every_profile.py tests/encode/test_type2_tears.py tests/sync/test_push_killed.py tests/store/test_store_cover_life.py
 
 setup: $(VENV)/.develops $(PEERS)/.ready $(WHEELS)/.ready ## Only set up: .venv with all that demo, test and lint need
 

@@ -316,7 +316,7 @@ def test_a_card_torn_while_it_is_made_blank_becomes_blank_by_the_next_tap(mode: 
     assert at > 25
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.sampled_from(PROFILES),
     st.lists(st.tuples(st.integers(1, 40), st.sampled_from(TornMode)), max_size=6),
@@ -426,7 +426,7 @@ class Garbled(SimLink):
         return self._answer if self.exchanges == self._at else answer
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.integers(4, 36),
     st.binary(max_size=40)

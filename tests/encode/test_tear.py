@@ -64,7 +64,7 @@ def test_what_is_there_already_is_not_written_again(model: str) -> None:
     assert tap(Field(card)).steps == ()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.sampled_from(sorted(MODELS)), st.data())
 def test_a_torn_card_shows_nothing_or_all_and_is_finished_by_the_next_tap(
     model: str, data: st.DataObject
@@ -79,7 +79,7 @@ def test_a_torn_card_shows_nothing_or_all_and_is_finished_by_the_next_tap(
     assert links_seen_by_a_phone(card) == [LINK]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 25), TEARS), min_size=2, max_size=6))
 def test_torn_again_and_again(tears: list[tuple[int, Tear]]) -> None:
     card = VirtualNtag21x("ntag213", UID)
@@ -92,7 +92,7 @@ def test_torn_again_and_again(tears: list[tuple[int, Tear]]) -> None:
     assert links_seen_by_a_phone(card) == [LINK]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(1, 25), TEARS)
 def test_writing_over_an_older_link_never_shows_a_mixture(at: int, tear: Tear) -> None:
     older = "https://older.example.org/abcdefghijklmnopqrstuvwxyz"
