@@ -64,7 +64,7 @@ $(BIN)/python: | system
 $(VENV)/.runs: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Python packages"
 	@$(PIP) install --constraint constraints.txt --upgrade pip
-	@$(PIP) install $(PINNED) --editable '.[pcsc,nfc,pkcs11,keyring,postgresql,scripts]'
+	@$(PIP) install $(PINNED) --editable '.[pcsc,nfc,pkcs11,keyring,postgresql,scripts,ocpp]'
 	@touch $@
 
 $(VENV)/.develops: $(VENV)/.runs

@@ -1,4 +1,4 @@
-"""`rfid-station simulate`: cards on a virtual reader with three links, a virtual CPO, a virtual hub."""
+"""`rfid-station simulate`: cards on a virtual reader with three links; a virtual CPO, station and hub."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rfid_station.cli import charging
 from rfid_station.cli.output import show_rows, talk
 from rfid_station.errors import WrongCall
 
@@ -63,6 +64,9 @@ class Wish:
     hands_free: bool
     count: int
     as_json: bool
+
+
+app.command()(charging.station)
 
 
 @app.callback()
@@ -196,6 +200,7 @@ def cpo(
     state: Annotated[
         Path | None, typer.Option("--state", metavar="FILE", help="Keeps all it knows for the next time.")
     ] = None,
+    ocpp: charging.OcppPort = None,
     as_json: AsJson = False,
 ) -> None:
     """Be a charge point operator: register, take tokens, hold cards to a charging station, go wrong."""
@@ -203,6 +208,8 @@ def cpo(
 
     from rfid_station.simulator.cpo.virtual_cpo import VirtualCpo
 
+    if ocpp is not None:
+        charging.check_installed()
     first_token = secrets.token_urlsafe(24)
     chosen, faults = _cpo_profile(profile, version or []), [_cpo_fault(text) for text in fault or []]
     say = _say_request_json if as_json else _say_request
@@ -210,7 +217,16 @@ def cpo(
     # Blocked before there are threads, so that none of them takes what ends the process.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     try:
-        with VirtualCpo(first_token, chosen, port=port, state_file=state, tls=tls, on_logged=say) as running:
+        with VirtualCpo(
+            first_token,
+            chosen,
+            port=port,
+            state_file=state,
+            tls=tls,
+            on_logged=say,
+            ocpp_port=ocpp,
+            on_decided=charging.say_decided_json if as_json else charging.say_decided,
+        ) as running:
             for one in faults:
                 running.faults.add(one)
             _introduce_cpo(running, first_token, as_json)
@@ -347,6 +363,7 @@ def _introduce_cpo(cpo: VirtualCpo, first_token: str, as_json: bool) -> None:
             "versions_url": cpo.versions_url,
             "station_url": cpo.station_url,
             "control_url": cpo.control_url,
+            "ocpp_url": cpo.ocpp_url or None,
             "versions": list(cpo.profile.versions),
             "first_token": first_token if is_new else None,
             "try": tries,
@@ -358,6 +375,8 @@ def _introduce_cpo(cpo: VirtualCpo, first_token: str, as_json: bool) -> None:
     talk(f"to have it come to us\n  curl -d {body} {cpo.control_url}/register")
     card = shlex.quote(json.dumps({"uid": "04E10CDA993C80"}))
     talk(f"to hold a card to its charging station\n  curl -d {card} {cpo.station_url}")
+    if cpo.ocpp_url:
+        talk(f"to do so by OCPP\n  {charging.introduce(cpo)}")
     talk("here, Ctrl-C ends")
 
 

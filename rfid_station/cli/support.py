@@ -25,6 +25,7 @@ from rfid_station.cli.completion import card_numbers
 from rfid_station.cli.context import the_station
 from rfid_station.cli.moving import Handing, Wanted, change, charging_with, move, move_each
 from rfid_station.cli.output import confirm, counted, show_document, show_rows, talk
+from rfid_station.cli.trying import try_card
 from rfid_station.domain.card import Card, CardState, Reason, Replacement, ReplaceWhen
 from rfid_station.errors import MoveNotAllowed, WrongCall
 
@@ -76,6 +77,7 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
     app.command("expire-on")(expire_on)
     app.command("claim-code")(claim_code)
+    app.command("try")(try_card)
 
 
 def block(

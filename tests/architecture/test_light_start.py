@@ -15,6 +15,7 @@ COSTLY = {
     "alembic",
     "cryptography",
     "fastapi",
+    "ocpp",
     "pikepdf",
     "pypdfium2",
     "pyreqwest",
@@ -23,6 +24,7 @@ COSTLY = {
     "sqlalchemy",
     "sqlmodel",
     "uvicorn",
+    "websockets",
 }
 
 RUN_AND_TELL = """

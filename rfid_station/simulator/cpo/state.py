@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -62,6 +63,8 @@ class CpoState:
     pending: set[str] = field(default_factory=set)
     """Hashes of what we handed out in a registration of ours that is not over. Not kept."""
     lock: threading.RLock = field(default_factory=threading.RLock)
+    on_changed: Callable[[], None] = lambda: None
+    """Is told of each change, while the lock is held."""
     settled: threading.Condition = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,6 +72,7 @@ class CpoState:
 
     def save(self) -> None:
         """Write the file, whole or not at all."""
+        self.on_changed()
         if self.path is None:
             return
         written = json.dumps(

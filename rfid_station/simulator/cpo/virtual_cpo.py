@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rfid_station.simulator.cpo.answer import envelope
 from rfid_station.simulator.cpo.certificate import Certificate, self_signed
@@ -39,6 +39,9 @@ from rfid_station.simulator.cpo.profile import PROFILES, CpoProfile, Decides
 from rfid_station.simulator.cpo.rules import CI_STRINGS, Decision, JsonObject
 from rfid_station.simulator.cpo.state import Key, digest, open_state
 from rfid_station.simulator.cpo.station import Station
+
+if TYPE_CHECKING:
+    from rfid_station.simulator.ocpp.central import CentralSystem, Decided
 
 __all__ = [
     "PROFILES",
@@ -61,6 +64,8 @@ class VirtualCpo:
     :param port: 0 takes a free one
     :param tls: serve https with a certificate that nobody has signed; True makes one for `host`
     :param on_logged: is told of each OCPI request once it is answered, from the thread that did
+    :param ocpp_port: where charging stations connect by OCPP, 0 for a free port; None: nowhere
+    :param on_decided: is told of each decision for such a station, from a thread of its own
     :raises ValueError: the state file is not one
     :raises OSError: the port cannot be taken
     """
@@ -75,6 +80,8 @@ class VirtualCpo:
         state_file: Path | None = None,
         tls: Certificate | bool = False,
         on_logged: Callable[[Logged], None] = lambda _: None,
+        ocpp_port: int | None = None,
+        on_decided: Callable[[Decided], None] = lambda _: None,
     ) -> None:
         self.profile = profile or CpoProfile()
         self.faults = Faults()
@@ -91,6 +98,7 @@ class VirtualCpo:
         self._ocpi = OcpiEndpoints(base_url, self.profile, self._state, self._initiative)
         self._station = Station(self._state, self._initiative, self.profile.decides)
         self._control = Control(self)
+        self._central = None if ocpp_port is None else self._central_system(host, ocpp_port, on_decided)
 
     def __enter__(self) -> Self:
         self.start()
@@ -102,12 +110,19 @@ class VirtualCpo:
         self.stop()
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Begin to answer.
+
+        :raises OSError: the port for charging stations cannot be taken
+        """
+        if self._central:
+            self._central.start()
         self._http.start()
 
     def stop(self) -> None:
         """End every connection, also those that hang, and give the port back."""
         self._released.set()
+        if self._central:
+            self._central.stop()
         self._http.stop()
 
     @property
@@ -119,6 +134,11 @@ class VirtualCpo:
     def station_url(self) -> str:
         """Where cards are held to the charging station."""
         return f"{self._http.url}/station/authorize"
+
+    @property
+    def ocpp_url(self) -> str:
+        """Where charging stations connect by OCPP; empty where they cannot."""
+        return self._central.url if self._central else ""
 
     @property
     def control_url(self) -> str:
@@ -191,6 +211,19 @@ class VirtualCpo:
         return self._initiative.tell_client(country_code, party_id, role, status, party)
 
     # What is asked of it
+
+    def _central_system(self, host: str, port: int, on_decided: Callable[[Decided], None]) -> CentralSystem:
+        from rfid_station.simulator.ocpp.central import CentralSystem
+
+        def decide(uid: str) -> tuple[str, str]:
+            decision = self.authorize(uid)
+            return decision.status, decision.reason
+
+        central = CentralSystem(
+            decide, lambda: self.tokens.values(), host=host, port=port, on_decided=on_decided
+        )
+        self._state.on_changed = central.tokens_changed
+        return central
 
     def _tls(self) -> ssl.SSLContext | None:
         return self.certificate.server_context() if self.certificate else None
