@@ -8,6 +8,7 @@ SHELL := /bin/bash
 VENV := .venv
 PEERS := .venv-peers
 WHEELS := .setup/wheels
+TOOLS := .setup/supply-chain
 BIN := $(VENV)/bin
 
 # A Python 3.11 or newer for a new $(VENV), where `python3` is not the one that is wanted.
@@ -23,7 +24,7 @@ export MAKECMDGOALS
 # The tests start hundreds of programs: where nothing compiled is kept, each compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint bench soak setup system clean
+.PHONY: help demo test lint bench soak setup verify sbom audit system clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +48,15 @@ soak: $(VENV)/.develops ## Tear every card of every profile at every exchange, k
 	@SOAK=1 $(BIN)/python -m pytest --numprocesses auto --timeout 3600 tests/flow/test_every_profile.py tests/encode/test_type2_tears.py tests/sync/test_push_killed.py tests/store/test_store_cover_life.py
 
 setup: $(VENV)/.develops $(PEERS)/.ready $(WHEELS)/.ready ## Only set up: .venv with all that demo, test and lint need
+
+verify: $(WHEELS)/.ready ## Compare the wheels that were downloaded with constraints.sha256
+	@$(BIN)/python setup/hashes.py $(WHEELS)
+
+sbom: $(WHEELS)/.ready $(TOOLS)/.ready ## Write dist/sbom.cdx.json: what a user installs, as CycloneDX
+	@$(BIN)/python setup/sbom.py $(WHEELS) $(TOOLS)/bin/python dist/sbom.cdx.json
+
+audit: $(TOOLS)/.ready ## Ask for known holes in what we depend on; needs the advisories on the network
+	@$(TOOLS)/bin/python -m pip_audit --strict --no-deps --disable-pip --progress-spinner off --requirement constraints.txt
 
 clean: ## Take away everything that was made here
 	rm -rf $(VENV) $(PEERS) .setup build dist demo htmlcov .coverage* .hypothesis .*_cache
@@ -78,6 +88,13 @@ $(PEERS)/.ready: constraints-peers.txt | $(VENV)/.runs
 	@echo "Making $(PEERS)"
 	@$(BIN)/python -m venv --clear --without-pip $(PEERS)
 	@$(PIP) --python $(PEERS)/bin/python install --no-deps --requirement constraints-peers.txt
+	@touch $@
+
+# In an environment of their own: they bring as much as we depend on ourselves.
+$(TOOLS)/.ready: constraints-supply-chain.txt | $(VENV)/.runs
+	@echo "Making $(TOOLS)"
+	@$(BIN)/python -m venv --clear --without-pip $(TOOLS)
+	@$(PIP) --python $(TOOLS)/bin/python install --no-deps --requirement constraints-supply-chain.txt
 	@touch $@
 
 # What the packaging test installs into an empty environment, so that tests ask nothing of the network.

@@ -26,6 +26,7 @@ from rfid_station.domain.profile import Activation
 from rfid_station.domain.token import Party, Whitelist
 from rfid_station.domain.visual_number import NumberPattern
 from rfid_station.errors import WrongCall
+from rfid_station.small_file import small_text, table_of
 
 FILE_NAME = "station.toml"
 FOLDER_VARIABLE = "RFID_STATION_FOLDER"
@@ -59,6 +60,13 @@ def _number_pattern(text: str) -> str:
     except WrongCall as error:
         raise ValueError(f"{error.message}: {error.hint}") from error
     return text
+
+
+def _places(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.-]*|[0-9A-Fa-f:.]+(/\d{1,3})?", text):
+            raise ValueError(f"{text!r} is no host, address or network, as in cpo.internal or 10.1.0.0/16")
+    return texts
 
 
 class _Table(BaseModel):
@@ -134,6 +142,8 @@ class OcpiSettings(_Table):
     listen: str = "127.0.0.1:8090"
     whitelist: Whitelist = Whitelist.ALLOWED
     timeout_s: float = Field(default=10.0, gt=0, le=120)
+    private_hosts: Annotated[tuple[str, ...], AfterValidator(_places)] = ()
+    """Hosts, addresses and networks off the public internet that partners may have."""
 
     @property
     def party(self) -> Party:
@@ -228,7 +238,7 @@ def load_settings(folder: Path) -> Settings:
     """
     path = folder / FILE_NAME
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        table = table_of(small_text(path))
     except FileNotFoundError:
         raise WrongCall(
             f"there is no station in {folder}: {FILE_NAME} is missing",

@@ -13,6 +13,7 @@ from rfid_station.cli.context import folder_of, the_station
 from rfid_station.cli.output import confirm, counted, show_document, show_pairs, show_rows, shown, talk
 from rfid_station.domain.token import Whitelist
 from rfid_station.errors import WrongCall
+from rfid_station.small_file import small_text
 
 if TYPE_CHECKING:
     from rfid_station.desk.agreeing import Terms
@@ -164,6 +165,7 @@ def invite(
     }
     (show_document if as_json else show_pairs)(row)
     talk("hand both to the partner by a safe way; the token is not shown again and lets it register once")
+    talk("it ends after 14 days; another one: the same command")
     talk("next: rfid-station serve, and wait for the partner")
 
 
@@ -333,7 +335,7 @@ def preview(
     from rfid_station.desk.lookup import the_card
     from rfid_station.desk.partner_preview import preview as preview_request
 
-    with the_station(ctx, to_look=True) as station:
+    with the_station(ctx) as station:
         found = the_card(station, card)
         request = preview_request(station, name, found)
         if is_deaf(station, name, found):
@@ -508,11 +510,15 @@ def _versions(profile: PartnerProfile) -> str:
     return ", ".join(profile.versions) if profile.reads_back else "OICP 2.3"
 
 
+MOST_TOKEN = 4096
+"""Bytes of a token file; a token has 64 characters at most."""
+
+
 def _read_token(path: Path) -> str:
     if str(path) == "-":
-        return sys.stdin.readline().strip()
+        return sys.stdin.readline(MOST_TOKEN).strip()
     try:
-        return path.read_text("utf-8").strip()
+        return small_text(path, MOST_TOKEN).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise WrongCall(
             f"the token file {path} cannot be read: {error}", hint="write the token into it as its only line"

@@ -9,6 +9,7 @@ from datetime import datetime
 from rfid_station.desk.contact_book import StoredContact
 from rfid_station.desk.hub import is_hub
 from rfid_station.desk.hub import receiver_of as hub_receiver
+from rfid_station.desk.partner_server import partner_reach
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card
 from rfid_station.domain.feed import Lane
@@ -97,6 +98,7 @@ def _receiver(station: Station, partner: Partner) -> TokensReceiver | HubReceive
         station.settings.ocpi.party,
         profile=partner.profile,
         timeout_s=station.settings.ocpi.timeout_s,
+        reach=partner_reach(station),
     )
 
 

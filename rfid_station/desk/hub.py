@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rfid_station.desk.agreeing import who_agrees
+from rfid_station.desk.partner_server import partner_reach
 from rfid_station.desk.station import Station
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.partner import Connection, Endpoint, Partner, PartnerState
@@ -78,6 +79,7 @@ def open_hub(station: Station, partner: Partner) -> HubReceiver:
         push_url(partner.versions_url, settings.party),
         client_certificate(station),
         timeout_s=settings.timeout_s,
+        reach=partner_reach(station),
     )
     return HubReceiver(client, settings.party, partner.profile)
 

@@ -22,7 +22,11 @@ from rfid_station.printing.papers.letter import Letter, load_letter, render_lett
 from rfid_station.printing.papers.packing_list import PackedCard, PackingList, render_packing_list
 from rfid_station.printing.sheet import PrintedSheets
 from rfid_station.printing.template import nearest
+from rfid_station.small_file import small_text
 from rfid_station.store.prints import PrintItem
+
+_MOST_ADDRESSES = 64 << 20
+"""Bytes of a file of addresses: half a million of them."""
 
 ADDRESS_LINES = ("company", "name", "extra", "street", "city_line", "country")
 COLUMNS = (
@@ -113,7 +117,7 @@ def _recipient(row: Mapping[str, str]) -> Recipient:
 
 def _rows(path: Path) -> tuple[list[tuple[int, dict[str, str]]], list[str]]:
     try:
-        text = path.read_text("utf-8-sig")
+        text = small_text(path, _MOST_ADDRESSES, "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise WrongCall(
             f"{path} cannot be read as UTF-8 text: {getattr(error, 'strerror', None) or error}",

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, field
 
 from rfid_station.desk.agreeing import who_agrees
 from rfid_station.desk.hub import check_no_hub
 from rfid_station.desk.partner_profiles import DEFAULT, load_partner_profile
-from rfid_station.desk.partner_server import SERVER_TOKEN_BYTES, us_of
+from rfid_station.desk.partner_server import us_of
 from rfid_station.desk.station import Station
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.partner import Partner
 from rfid_station.domain.partner_profile import Protocol, check_partner_name
 from rfid_station.errors import WrongCall
+from rfid_station.ocpi.invitation import draw_invitation
 from rfid_station.store.partners import server_token_hash
 
 
@@ -42,7 +42,7 @@ def invite_partner(
     :raises Conflict: the partner is connected
     :raises MoveNotAllowed: the agreement takes a supervisor, or two people
     """
-    first_token = secrets.token_urlsafe(SERVER_TOKEN_BYTES)
+    first_token = draw_invitation(station.store.database.clock().date())
     hashed = server_token_hash(first_token)
     known = next((partner for partner in station.store.partners.all() if partner.name == name), None)
     if known is None:

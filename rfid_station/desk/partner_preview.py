@@ -45,6 +45,8 @@ class PreFlight:
 def preview(station: Station, name: str, card: Card) -> Rehearsed:
     """The exact request that brings a card to a partner, the client token masked. Nothing is sent.
 
+    The card's UID stands in it whole, and that it was seen goes into the audit log.
+
     :raises Conflict: the partner is not connected, or the card is not yet a token
     :raises WrongCall: there is no such partner, or the card cannot be told to it
     """
@@ -61,6 +63,7 @@ def preview(station: Station, name: str, card: Card) -> Rehearsed:
             f"card {card.visual_number} is in group {card.group}, which {name} does not get",
             hint=f"rfid-station partner show {name}",
         )
+    station.store.cards.note_revealed([card], station.actor)
     if is_hub(partner):
         upload = rehearse_upload(station, partner, change.token)
         return Rehearsed(upload.method, upload.url, upload.headers, upload.body)

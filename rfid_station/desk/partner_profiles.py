@@ -12,6 +12,7 @@ from rfid_station.domain.partner import Partner, profile_table
 from rfid_station.domain.partner_profile import PartnerProfile, check_partner_name
 from rfid_station.errors import WrongCall
 from rfid_station.shipped import shipped
+from rfid_station.small_file import small_text, table_of
 
 DEFAULT = "standard"
 
@@ -43,7 +44,7 @@ def read_partner_profile(path: Path) -> PartnerProfile:
     :raises WrongCall: the file cannot be read, or is wrong
     """
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        table = table_of(small_text(path))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise WrongCall(f"{path} is not valid TOML: {error}", hint=f"correct that line of {path}") from None
     except OSError as error:

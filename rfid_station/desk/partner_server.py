@@ -10,6 +10,7 @@ from rfid_station.desk.station import Station
 from rfid_station.errors import WrongCall
 from rfid_station.ocpi.client import OcpiClient
 from rfid_station.ocpi.port import Us
+from rfid_station.ocpi.reach import Reach
 from rfid_station.ocpi.registrar import Registrar
 from rfid_station.ocpi.server import create_app, serve_in_thread
 from rfid_station.store.hub_clients import HubClients
@@ -23,7 +24,21 @@ AUTHORIZATIONS = "authorizations"
 
 def credentials_desk(station: Station) -> Registrar:
     """What our server's credentials endpoint asks."""
-    return Registrar(us_of(station), StationRegistry(station), timeout_s=station.settings.ocpi.timeout_s)
+    return Registrar(
+        us_of(station),
+        StationRegistry(station),
+        timeout_s=station.settings.ocpi.timeout_s,
+        reach=partner_reach(station),
+    )
+
+
+def partner_reach(station: Station) -> Reach:
+    """Where partners may make us call, beside public addresses: what the settings name.
+
+    And this machine, if partners reach us only there: a demo, or a test.
+    """
+    ocpi = station.settings.ocpi
+    return Reach(frozenset(host.lower() for host in ocpi.private_hosts)).beside(ocpi.public_url)
 
 
 def us_of(station: Station) -> Us:
@@ -61,5 +76,6 @@ def listening(station: Station, server_token: str) -> Iterator[None]:
 def _is_served(station: Station, server_token: str) -> bool:
     """Whether a server of this very store answers at our address."""
     us = us_of(station)
-    with OcpiClient(server_token, timeout_s=station.settings.ocpi.timeout_s) as client:
+    reach = partner_reach(station).with_host_of(us.versions_url)
+    with OcpiClient(server_token, timeout_s=station.settings.ocpi.timeout_s, reach=reach) as client:
         return client.call("GET", us.versions_url).is_acknowledged

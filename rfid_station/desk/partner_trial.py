@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rfid_station.desk.hub import client_certificate, is_hub
+from rfid_station.desk.partner_server import partner_reach
 from rfid_station.desk.partner_upkeep import connected
 from rfid_station.desk.station import Station
 from rfid_station.domain.feed import Change, Lane
@@ -79,6 +80,7 @@ def _try_endpoints(
         client_token,
         profile=partner.profile,
         timeout_s=station.settings.ocpi.timeout_s,
+        reach=partner_reach(station),
     )
     step = "versions"
     try:
@@ -109,6 +111,7 @@ def _try_credentials(station: Station, partner: Partner, connection: Connection,
         client_token,
         encoding=partner.profile.header_of(connection.version),
         timeout_s=station.settings.ocpi.timeout_s,
+        reach=partner_reach(station).with_host_of(connection.versions_url),
     ) as client:
         answer = client.call("GET", credentials_url_of(connection, partner.profile))
     if answer.is_acknowledged:
@@ -127,6 +130,7 @@ def _try_read_back(station: Station, partner: Partner, connection: Connection, c
         station.settings.ocpi.party,
         profile=partner.profile,
         timeout_s=station.settings.ocpi.timeout_s,
+        reach=partner_reach(station),
     )
     try:
         outcome, differences = receiver.prove(change.token)

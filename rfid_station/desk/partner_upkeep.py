@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rfid_station.desk.hub import check_no_hub, is_hub
-from rfid_station.desk.partner_server import listening, us_of
+from rfid_station.desk.partner_server import listening, partner_reach, us_of
 from rfid_station.desk.partners import (
     begin_handshake,
     connect_partner,
@@ -124,6 +124,7 @@ def _leave(station: Station, partner: Partner, connection: Connection) -> None:
         credentials_url_of(connection, partner.profile),
         profile=partner.profile,
         timeout_s=station.settings.ocpi.timeout_s,
+        reach=partner_reach(station),
     )
     is_gone = answer.http_status == 405  # not registered (credentials, DELETE)
     if not (answer.is_acknowledged or is_gone):
@@ -148,5 +149,9 @@ def connected(station: Station, name: str) -> tuple[Partner, Connection]:
 
 def _handshake(station: Station, partner: Partner, connection: Connection, token: str) -> Handshake:
     return Handshake(
-        connection.versions_url, token, profile=partner.profile, timeout_s=handshake_timeout_s(station)
+        connection.versions_url,
+        token,
+        profile=partner.profile,
+        timeout_s=handshake_timeout_s(station),
+        reach=partner_reach(station),
     )

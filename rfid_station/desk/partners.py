@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from rfid_station.desk.agreeing import who_agrees
 from rfid_station.desk.hub import add_hub, check_no_hub, connect_hub, is_hub
 from rfid_station.desk.partner_profiles import DEFAULT, load_partner_profile
-from rfid_station.desk.partner_server import SERVER_TOKEN_BYTES, listening, us_of
+from rfid_station.desk.partner_server import SERVER_TOKEN_BYTES, listening, partner_reach, us_of
 from rfid_station.desk.station import Station
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.partner import Partner, PartnerState
@@ -145,6 +145,7 @@ def _handshake(station: Station, partner: Partner, server_token: str) -> Registr
             server_token,
             profile=partner.profile,
             timeout_s=handshake_timeout_s(station),
+            reach=partner_reach(station),
         )
 
 
@@ -177,4 +178,10 @@ def keep_registration(station: Station, partner: Partner, registration: Registra
 def _take_back(station: Station, partner: Partner, registration: Registration) -> None:
     with suppress(StationError):
         url = credentials_url_of(registration.connection, partner.profile)
-        unregister(registration, url, profile=partner.profile, timeout_s=station.settings.ocpi.timeout_s)
+        unregister(
+            registration,
+            url,
+            profile=partner.profile,
+            timeout_s=station.settings.ocpi.timeout_s,
+            reach=partner_reach(station),
+        )

@@ -24,6 +24,7 @@ from rfid_station.encode.plan import Target
 from rfid_station.errors import WrongCall
 from rfid_station.settings import FILE_NAME, Settings, StoreSettings, load_settings
 from rfid_station.shipped import shipped
+from rfid_station.small_file import small_text, table_of
 from rfid_station.store.address import check_address
 from rfid_station.store.opening import Store
 from rfid_station.vault import Vault
@@ -97,7 +98,7 @@ class Station:
         :raises WrongCall: the station's own file of them is wrong
         """
         path = self.folder / ROOTS_FILE
-        return parse_roots(path.read_text("utf-8"), str(path)) if path.exists() else ()
+        return parse_roots(small_text(path), str(path)) if path.exists() else ()
 
     def profile(self, name: str | None = None) -> Profile:
         """A profile by name, the settings' own by default.
@@ -166,7 +167,7 @@ def create_station(
     if path.exists():
         raise WrongCall(f"{folder} is a station already", hint=f"rfid-station --station {folder} doctor")
     load_profile(profile, folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     text = shipped("templates", "station.toml").read_text("utf-8")
     check_address(store.url)
     text = text.replace(OWN_FILE.entries, store.entries, 1)
@@ -193,7 +194,7 @@ def load_profile(name: str, folder: Path) -> Profile:
         path = place / f"{name}.toml"
         if path.is_file():
             try:
-                return Profile.from_table(name, tomllib.loads(path.read_text("utf-8")))
+                return Profile.from_table(name, table_of(small_text(path)))
             except tomllib.TOMLDecodeError as error:
                 raise WrongCall(
                     f"{path} is not valid TOML: {error}", hint=f"correct that line of {path}"

@@ -33,6 +33,7 @@ from rfid_station.ocpi.http import (
 )
 from rfid_station.ocpi.http import followed as followed_to
 from rfid_station.ocpi.known import Known
+from rfid_station.ocpi.reach import PUBLIC, Reach
 from rfid_station.ocpi.seen import seen
 from rfid_station.ocpi.wire.dialect import Dialect, dialect_of
 from rfid_station.ocpi.wire.fields import only_object
@@ -73,6 +74,7 @@ class OcpiClient:
     :param from_party: who calls, for the routing headers of functional modules
     :param to_party: who is called; None for open routing
     :param secrets: what else must not show in any text, such as the server token of a handshake
+    :param reach: what may be called
     :param http: an HTTP client to use; it is then the caller's to close
     :raises WrongCall: the token is not 1 to 64 printable ASCII characters
     """
@@ -86,6 +88,7 @@ class OcpiClient:
         encoding: HeaderEncoding = HeaderEncoding.BASE64,
         timeout_s: float = TIMEOUT_S,
         secrets: tuple[str, ...] = (),
+        reach: Reach = PUBLIC,
         http: Transport | None = None,
     ) -> None:
         self._headers = {
@@ -98,7 +101,7 @@ class OcpiClient:
         self._secrets = (client_token, *secrets)
         self._timeout_s = timeout_s
         self._own_http = http is None
-        self._http = http or Origin()
+        self._http = http or Origin(reach=reach)
 
     def __enter__(self) -> Self:
         return self
@@ -322,10 +325,12 @@ def open_receiver(
     *,
     profile: PartnerProfile = STANDARD,
     timeout_s: float = TIMEOUT_S,
+    reach: Reach = PUBLIC,
     http: Transport | None = None,
 ) -> TokensReceiver:
     """Open the Tokens receiver of a connected partner. Sends nothing yet.
 
+    :param reach: what may be called, beside the address in its versions URL, which was allowed when we met
     :param party: who we are towards this partner; tokens of other parties are not sent
     :raises PartnerRefused: the partner has no such endpoint, or speaks a version that we do not
     :raises WrongCall: the client token or the URL cannot be used
@@ -345,6 +350,7 @@ def open_receiver(
         to_party if routed else None,
         encoding=profile.header_of(connection.version),
         timeout_s=timeout_s,
+        reach=reach.with_host_of(connection.versions_url),
         http=http,
     )
     dialect = dialect_of(connection.version)

@@ -23,6 +23,7 @@ from rfid_station.ocpi.answer import Answer, error_of
 from rfid_station.ocpi.client import OcpiClient, check_token, check_url
 from rfid_station.ocpi.http import Transport
 from rfid_station.ocpi.port import Registration, Us
+from rfid_station.ocpi.reach import PUBLIC, Reach
 from rfid_station.ocpi.seen import seen
 from rfid_station.ocpi.wire.dialect import Dialect, highest_common
 from rfid_station.ocpi.wire.fields import only_object, read_entry
@@ -54,6 +55,7 @@ class Handshake:
     :param token: the first token, or the client token that is in use
     :param profile: which versions, how the token stands in the header, which URLs instead of the told ones
     :param secrets: what else must not show in any text
+    :param reach: what may be called, beside the address in the versions URL
     :raises WrongCall: the token or the versions URL cannot be used
     """
 
@@ -65,6 +67,7 @@ class Handshake:
         profile: PartnerProfile = STANDARD,
         timeout_s: float = TIMEOUT_S,
         secrets: tuple[str, ...] = (),
+        reach: Reach = PUBLIC,
         http: Transport | None = None,
     ) -> None:
         self._versions_url = check_url(versions_url, "versions URL")
@@ -72,6 +75,7 @@ class Handshake:
         self._profile = profile
         self._timeout_s = timeout_s
         self._secrets = secrets
+        self._reach = reach.with_host_of(versions_url)
         self._http = http
 
     def choose_version(self) -> tuple[Dialect, str]:
@@ -138,6 +142,7 @@ class Handshake:
             encoding=encoding or self._profile.header_of(version),
             timeout_s=self._timeout_s,
             secrets=(*self._secrets, *secrets),
+            reach=self._reach,
             http=self._http,
         )
 
@@ -170,6 +175,7 @@ def register(
     *,
     profile: PartnerProfile = STANDARD,
     timeout_s: float = TIMEOUT_S,
+    reach: Reach = PUBLIC,
     http: Transport | None = None,
 ) -> Registration:
     """Register with a partner: versions, details, and our credentials against the partner's.
@@ -184,12 +190,25 @@ def register(
     check_token(server_token, "server token")
     check_url(us.versions_url, "our versions URL")
     handshake = Handshake(
-        versions_url, first_token, profile=profile, timeout_s=timeout_s, secrets=(server_token,), http=http
+        versions_url,
+        first_token,
+        profile=profile,
+        timeout_s=timeout_s,
+        secrets=(server_token,),
+        reach=reach,
+        http=http,
     )
     offer = handshake.look()
     registration = handshake.exchange("POST", offer, us, server_token)
     if not registration.connection.parties:
-        unregister(registration, offer.credentials_url, profile=profile, timeout_s=timeout_s, http=http)
+        unregister(
+            registration,
+            offer.credentials_url,
+            profile=profile,
+            timeout_s=timeout_s,
+            reach=reach,
+            http=http,
+        )
         raise PartnerRefused(
             "the partner names no role CPO in its credentials, so nobody there takes tokens; we unregistered",
             hint="ask for the versions URL of its CPO platform; a hub takes a profile with is_hub = true",
@@ -203,6 +222,7 @@ def unregister(
     *,
     profile: PartnerProfile = STANDARD,
     timeout_s: float = TIMEOUT_S,
+    reach: Reach = PUBLIC,
     http: Transport | None = None,
 ) -> Answer:
     """Take our registration back (credentials, DELETE), however that ends.
@@ -211,7 +231,12 @@ def unregister(
     """
     connection = registration.connection
     handshake = Handshake(
-        connection.versions_url, registration.client_token, profile=profile, timeout_s=timeout_s, http=http
+        connection.versions_url,
+        registration.client_token,
+        profile=profile,
+        timeout_s=timeout_s,
+        reach=reach,
+        http=http,
     )
     return handshake.leave(connection.version, check_url(credentials_url, "credentials URL"))
 

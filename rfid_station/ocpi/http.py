@@ -7,8 +7,10 @@ causes, in which hyper names the phase; and where that says nothing, something m
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -16,10 +18,13 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Protocol, TypeVar
 from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
 
 from pyreqwest.client import Client, ClientBuilder, SyncClient, SyncClientBuilder
 from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
 from pyreqwest.request import BaseRequestBuilder
+
+from rfid_station.ocpi.reach import PUBLIC, LookUp, OutOfReach, Place, Reach, look_up
 
 LARGEST_ANSWER = 1 << 20
 """Bytes of an answer that are read at most."""
@@ -27,11 +32,15 @@ _IDLE_S = 4.0
 """Idle connections are given up a little before the 5 s after which common servers close them."""
 _READ_AHEAD = 1 << 16
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _NOT_CONNECTED = "client error (Connect)"
 _REFUSES_US = re.compile(r"received fatal alert: (\w*Certificate\w*|UnknownCA|AccessDenied|HandshakeFailure)")
 """The alerts of TLS about who we are (RFC 8446, 6.2); in TLS 1.3 they come in place of the answer."""
-_MOST_CLIENTS = 16
+_MOST_CLIENTS = 256
+_NAME_LASTS_S = 60.0
+"""How long the addresses of a name are gone by."""
+
+Pin = tuple[str, str]
+"""A name, and the one address that it stands for."""
 
 _Client = TypeVar("_Client", ClientBuilder, SyncClientBuilder)
 _Building = TypeVar("_Building", bound=BaseRequestBuilder)
@@ -97,18 +106,29 @@ class Transport(Protocol):
 class Origin:
     """The transport that sends: TLS verified by the system's trust, kept connections, no cookies.
 
-    Partners elsewhere are reached by the proxy that the environment names; this machine never is.
+    Partners elsewhere are reached by the proxy that the environment names, which then looks up their names;
+    this machine never is.
 
     :param identity: our client certificate with its chain, and its private key in clear, as PEM
     :param roots: certificates to be trusted as well, as PEM
+    :param reach: what may be called
     :raises UnusableIdentity: TLS cannot be spoken with it
     """
 
-    def __init__(self, identity: bytes = b"", roots: bytes = b"") -> None:
+    def __init__(
+        self,
+        identity: bytes = b"",
+        roots: bytes = b"",
+        reach: Reach = PUBLIC,
+        look_up: LookUp = look_up,
+    ) -> None:
         self._identity = identity
         self._roots = roots
+        self._reach = reach
+        self._look_up = look_up
+        self._found: dict[str, tuple[float, list[Place]]] = {}
         if identity:
-            self._client(past_any_proxy=False)
+            _client(identity, roots, None, past_any_proxy=False)
 
     def exchange(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
         """One request and its whole answer, both within the time. Redirects are answers.
@@ -118,37 +138,72 @@ class Origin:
         if threading.current_thread() is threading.main_thread():
             # The library does not look at signals while it waits: Ctrl-C would wait with it.
             return _beside(self, request, timeout_s)
-        try:
-            return self._send(request, timeout_s)
-        except PyreqwestError as trouble:
-            raise _explained(trouble, timeout_s) from None
+        ends_s = time.monotonic() + timeout_s
+        *others, last = self._places(request.url)
+        for place in others:
+            try:
+                return self._send(request, place, timeout_s, ends_s)
+            except NoAnswer as trouble:
+                if trouble.was_sent:
+                    raise
+        return self._send(request, last, timeout_s, ends_s)
 
     async def exchange_soon(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
         """The same from within an event loop, for who has many requests under way at once.
 
         :raises NoAnswer: none came, or it broke off
         """
+        ends_s = time.monotonic() + timeout_s
+        found = self._remembered(_origin(request.url))
+        *others, last = found or await asyncio.to_thread(self._places, request.url)
+        for place in others:
+            try:
+                return await self._send_soon(request, place, timeout_s, ends_s)
+            except NoAnswer as trouble:
+                if trouble.was_sent:
+                    raise
+        return await self._send_soon(request, last, timeout_s, ends_s)
+
+    def _places(self, url: str) -> list[Place]:
+        origin = _origin(url)
+        found = self._remembered(origin)
+        if found:
+            return found
         try:
-            client = _client_soon(self._identity, self._roots, past_any_proxy=_is_here(_origin(request.url)))
-            building = _built(client.request(request.method, request.url), request, timeout_s)
+            found = self._reach.places(url, None if _is_by_proxy(origin) else self._look_up)
+        except OutOfReach as trouble:
+            raise NoAnswer(str(trouble), was_sent=False) from None
+        self._found[origin] = time.monotonic() + _NAME_LASTS_S, found
+        return found
+
+    def _remembered(self, origin: str) -> list[Place]:
+        until_s, found = self._found.get(origin, (0.0, []))
+        return found if time.monotonic() < until_s else []
+
+    def _send(self, request: HttpRequest, place: Place, timeout_s: float, ends_s: float) -> HttpAnswer:
+        try:
+            client = _client(self._identity, self._roots, _pin(place), past_any_proxy=_is_direct(place))
+            building = _built(client.request(request.method, request.url), request, _left_s(ends_s))
+            with building.build_streamed() as answer:
+                read = answer.body_reader.read(LARGEST_ANSWER + 1)
+                return _answer(answer.status, answer.headers, bytes(read or b""))
+        except PyreqwestError as trouble:
+            raise _explained(trouble, timeout_s) from None
+
+    async def _send_soon(
+        self, request: HttpRequest, place: Place, timeout_s: float, ends_s: float
+    ) -> HttpAnswer:
+        try:
+            client = _client_soon(self._identity, self._roots, _pin(place), past_any_proxy=_is_direct(place))
+            building = _built(client.request(request.method, request.url), request, _left_s(ends_s))
             async with building.build_streamed() as answer:
                 read = await answer.body_reader.read(LARGEST_ANSWER + 1)
                 return _answer(answer.status, answer.headers, bytes(read or b""))
         except PyreqwestError as trouble:
             raise _explained(trouble, timeout_s) from None
 
-    def _send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
-        client = self._client(past_any_proxy=_is_here(_origin(request.url)))
-        building = _built(client.request(request.method, request.url), request, timeout_s)
-        with building.build_streamed() as answer:
-            read = answer.body_reader.read(LARGEST_ANSWER + 1)
-            return _answer(answer.status, answer.headers, bytes(read or b""))
-
     def close(self) -> None:
         """Do nothing: the connections are everybody's, and are given up when they were idle for a while."""
-
-    def _client(self, *, past_any_proxy: bool) -> SyncClient:
-        return _client(self._identity, self._roots, past_any_proxy=past_any_proxy)
 
 
 def _built(building: _Building, request: HttpRequest, timeout_s: float) -> _Building:
@@ -162,10 +217,10 @@ def _answer(status: int, headers: Mapping[str, str], content: bytes) -> HttpAnsw
 
 
 @lru_cache(_MOST_CLIENTS)
-def _client(identity: bytes, roots: bytes, *, past_any_proxy: bool) -> SyncClient:
+def _client(identity: bytes, roots: bytes, pin: Pin | None, *, past_any_proxy: bool) -> SyncClient:
     """Made once for each certificate that we show: reading whom we trust takes longer than a dozen calls."""
     try:
-        return _configured(SyncClientBuilder(), identity, roots, past_any_proxy=past_any_proxy).build()
+        return _configured(SyncClientBuilder(), identity, roots, pin, past_any_proxy=past_any_proxy).build()
     except (ValueError, PyreqwestError) as trouble:
         if not identity:
             raise
@@ -173,18 +228,22 @@ def _client(identity: bytes, roots: bytes, *, past_any_proxy: bool) -> SyncClien
 
 
 @lru_cache(_MOST_CLIENTS)
-def _client_soon(identity: bytes, roots: bytes, *, past_any_proxy: bool) -> Client:
+def _client_soon(identity: bytes, roots: bytes, pin: Pin | None, *, past_any_proxy: bool) -> Client:
     """The same for event loops, however many there are. The identity was tried already."""
-    return _configured(ClientBuilder(), identity, roots, past_any_proxy=past_any_proxy).build()
+    return _configured(ClientBuilder(), identity, roots, pin, past_any_proxy=past_any_proxy).build()
 
 
-def _configured(plain: _Client, identity: bytes, roots: bytes, *, past_any_proxy: bool) -> _Client:
+def _configured(
+    plain: _Client, identity: bytes, roots: bytes, pin: Pin | None, *, past_any_proxy: bool
+) -> _Client:
     plain = plain.gzip(False).brotli(False).zstd(False).deflate(False)
     plain = plain.follow_redirects(False).referer(False).pool_idle_timeout(timedelta(seconds=_IDLE_S))
     if roots:
         plain = plain.add_root_certificate_pem(roots)
     if past_any_proxy:
         plain = plain.no_proxy()
+    if pin:
+        plain = plain.resolve(*pin, 0)
     return plain.identity_pem(identity) if identity else plain
 
 
@@ -193,10 +252,25 @@ def _origin(url: str) -> str:
     return "/".join(url.split("/", 3)[:3])
 
 
-@lru_cache(256)
-def _is_here(origin: str) -> bool:
-    """Whether that is this machine."""
-    return urlsplit(origin).hostname in _LOOPBACK
+def _pin(place: Place) -> Pin | None:
+    return (place.host, place.address) if place.address else None
+
+
+def _is_direct(place: Place) -> bool:
+    """Whether no proxy comes between: this machine, and what was looked up here."""
+    return place.is_here or place.address is not None
+
+
+def _is_by_proxy(origin: str) -> bool:
+    """Whether the environment names a proxy for that."""
+    parts = urlsplit(origin)
+    proxies = getproxies_environment()
+    is_named = parts.scheme in proxies or "all" in proxies
+    return is_named and not proxy_bypass(parts.hostname or "")
+
+
+def _left_s(ends_s: float) -> float:
+    return max(ends_s - time.monotonic(), 0.001)
 
 
 def _beside(origin: Origin, request: HttpRequest, timeout_s: float) -> HttpAnswer:

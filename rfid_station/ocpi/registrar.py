@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rfid_station.domain.partner import Connection, Endpoint
-from rfid_station.domain.partner_profile import PartnerProfile
+from rfid_station.domain.partner_profile import HeaderEncoding, PartnerProfile
 from rfid_station.errors import Conflict, PartnerRefused, StationError, WrongCall
 from rfid_station.ocpi.answer import Answer
 from rfid_station.ocpi.client import OcpiClient, check_url
@@ -29,6 +29,7 @@ from rfid_station.ocpi.handshake import (
     read_their_credentials,
 )
 from rfid_station.ocpi.port import Caller, CredentialsReply, Us
+from rfid_station.ocpi.reach import PUBLIC, Reach
 from rfid_station.ocpi.wire.dialect import Dialect, dialect_of
 from rfid_station.ocpi.wire.fields import only_object
 from rfid_station.ocpi.wire.transport import SUCCESS, read_versions
@@ -91,6 +92,7 @@ class Registrar:
     """An `ocpi.port.CredentialsDesk` over a registry. Used by many threads at once.
 
     :param timeout_s: how long each of the two calls back may take
+    :param reach: what is called back
     :param draw_token: makes a server token of 1 to 64 printable ASCII characters
     """
 
@@ -100,11 +102,13 @@ class Registrar:
         registry: Registry,
         *,
         timeout_s: float = CALL_BACK_S,
+        reach: Reach = PUBLIC,
         draw_token: Callable[[], str] = lambda: secrets.token_urlsafe(SERVER_TOKEN_BYTES),
     ) -> None:
         self._us = us
         self._registry = registry
         self._timeout_s = timeout_s
+        self._reach = reach.beside(us.versions_url)
         self._draw_token = draw_token
         self._lock = threading.Lock()
         self._at_work: set[str] = set()
@@ -177,9 +181,7 @@ class Registrar:
         dialect = _dialect(caller, version)
         client_token, connection = _read(dialect, data, caller.profile)
         details_url = self._find_version(caller.profile, version, client_token, connection.versions_url)
-        with OcpiClient(
-            client_token, encoding=caller.profile.header_of(version), timeout_s=self._timeout_s
-        ) as client:
+        with self._client(client_token, caller.profile.header_of(version)) as client:
             endpoints = _read_details(client, dialect, details_url)
         try:
             needed_endpoints(endpoints, connection.versions_url, caller.profile)
@@ -197,11 +199,14 @@ class Registrar:
         """
         answers = []
         for encoding in dict.fromkeys(map(profile.header_of, (version, *profile.versions))):
-            with OcpiClient(client_token, encoding=encoding, timeout_s=self._timeout_s) as client:
+            with self._client(client_token, encoding) as client:
                 answers.append(client.call("GET", versions_url))
             if answers[-1].is_acknowledged or answers[-1].http_status is None:
                 return _details_url(answers[-1], version, versions_url)
         return _details_url(answers[0], version, versions_url)
+
+    def _client(self, client_token: str, encoding: HeaderEncoding) -> OcpiClient:
+        return OcpiClient(client_token, encoding=encoding, timeout_s=self._timeout_s, reach=self._reach)
 
 
 def _dialect(caller: Caller, version: str) -> Dialect:

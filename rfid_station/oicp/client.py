@@ -21,6 +21,7 @@ from rfid_station.ocpi.http import (
     UnusableIdentity,
     split_url,
 )
+from rfid_station.ocpi.reach import PUBLIC, Reach
 from rfid_station.oicp.answer import Answer, read_answer, seen
 from rfid_station.oicp.certificate import HINT, ClientCertificate
 from rfid_station.oicp.wire import Message
@@ -68,6 +69,7 @@ class HubClient:
 
     :param certificate: what we show; None only where the address is not https
     :param roots: certificates to be believed as well, as PEM
+    :param reach: what may be called, beside the address in the URL
     :raises WrongCall: the address is none, or the certificate cannot be used
     """
 
@@ -78,10 +80,11 @@ class HubClient:
         *,
         timeout_s: float = TIMEOUT_S,
         roots: bytes = b"",
+        reach: Reach = PUBLIC,
     ) -> None:
         self._url = check_url(url)
         self._timeout_s = timeout_s
-        self._http = _transport(url, certificate, roots)
+        self._http = _transport(url, certificate, roots, reach.with_host_of(url))
 
     def close(self) -> None:
         """Close the connections to the hub."""
@@ -121,12 +124,12 @@ class HubClient:
         return Outcome(verdict, seen(f"{parts.scheme}://{parts.netloc}: {trouble.words}"))
 
 
-def _transport(url: str, certificate: ClientCertificate | None, roots: bytes) -> Transport:
+def _transport(url: str, certificate: ClientCertificate | None, roots: bytes, reach: Reach) -> Transport:
     if certificate is None:
         if split_url(url).scheme == "https":
             raise WrongCall("a hub knows us by a certificate, and there is none", hint=HINT)
-        return Origin()
+        return Origin(reach=reach)
     try:
-        return Origin(certificate.identity(), roots)
+        return Origin(certificate.identity(), roots, reach)
     except UnusableIdentity as trouble:
         raise certificate.refused(str(trouble)) from None

@@ -32,7 +32,10 @@ from rfid_station.printing.shaping import (
     needs_shaping,
     shaped_line,
 )
+from rfid_station.small_file import small_bytes
 
+_LARGEST_FONT = 64 << 20
+"""Bytes; fonts of all of Unicode have some 30 MB."""
 _SHIPPED_PACKAGE = "font_source_sans_pro"
 _SHIPPED_FILES: Mapping[ShippedFont, str] = {
     ShippedFont.LIGHT: "SourceSansPro-Light.ttf",
@@ -245,7 +248,7 @@ def _file(font: Font) -> Path:
 def _registered(file: Path) -> Typeface:
     # ReportLab keeps fonts by name for the whole process: the name tells the content, not the place.
     try:
-        name = f"font-{sha256(file.read_bytes()).hexdigest()[:16]}"
+        name = f"font-{sha256(small_bytes(file, _LARGEST_FONT)).hexdigest()[:16]}"
         font = EmbeddedFont(name, str(file))
     except (OSError, TTFError, struct.error, ValueError, IndexError, KeyError) as error:
         raise WrongCall(

@@ -19,6 +19,7 @@ from typing import TypeVar
 from rfid_station.errors import WrongCall
 from rfid_station.printing.template_places import EntryPath, Places
 from rfid_station.shipped import shipped
+from rfid_station.small_file import small_text, table_of
 
 Value = TypeVar("Value")
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -80,8 +81,8 @@ def load_template(
     :raises WrongCall: the file cannot be read or is not TOML, or an entry is wrong, missing or too much
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        entries = tomllib.loads(text)
+        text = small_text(path)
+        entries = table_of(text)
     except OSError as error:
         raise WrongCall(
             f"{path} cannot be read: {error.strerror}", hint=f"check it with: ls -l {path}"

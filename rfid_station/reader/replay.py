@@ -25,6 +25,7 @@ from rfid_station.reader.recording import (
     show_command,
     stand_in,
 )
+from rfid_station.small_file import small_text
 
 SCHEME = "replay"
 
@@ -33,6 +34,8 @@ _BYTES_OF = {"apdu": "command", "frame": "command", "login": "key", "write-block
 _OTHERS = ("block", "is_key_b")
 _ANSWERED = {*_BYTES_OF, "read-block", "restart", "uid"}
 _LONGEST = 80
+_LARGEST_TRACE = 256 << 20
+"""Bytes: a card has some 20,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,7 @@ def read_trace(path: Path) -> list[RecordedCard]:
     :raises WrongCall: the file cannot be read, or a line is not one of a trace
     """
     try:
-        text = path.read_text("utf-8")
+        text = small_text(path, _LARGEST_TRACE)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise WrongCall(

@@ -32,10 +32,12 @@ from rfid_station.ocpi.client import (
 )
 from rfid_station.ocpi.http import HttpAnswer
 from rfid_station.ocpi.port import Registration, Us
+from rfid_station.ocpi.reach import Reach
 from rfid_station.simulator.cpo.http import HttpServer
 from rfid_station.simulator.cpo.virtual_cpo import CpoProfile, Encoding, Fault, FaultKind, VirtualCpo
 
 K = FaultKind
+HERE = Reach(here=True)
 ACK, NO, DOWN, UNSURE, KEY = (
     Verdict.ACKNOWLEDGED,
     Verdict.REFUSED,
@@ -325,7 +327,7 @@ def test_a_token_that_cannot_be_told_cannot_be_proven(receiver: TokensReceiver, 
 
 
 def test_nobody_listening_is_unreachable_for_every_method(closed_url: str) -> None:
-    with OcpiClient("client-token", timeout_s=10.0) as client:
+    with OcpiClient("client-token", timeout_s=10.0, reach=HERE) as client:
         outcomes = [client.call(method, closed_url, {}).outcome for method in ("GET", "PUT", "POST")]
 
     assert [outcome.verdict for outcome in outcomes] == [DOWN] * 3
@@ -335,12 +337,12 @@ def test_nobody_listening_is_unreachable_for_every_method(closed_url: str) -> No
 def test_a_host_without_an_address_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    with OcpiClient("client-token", timeout_s=10.0) as client:
+    with OcpiClient("client-token", timeout_s=10.0, reach=HERE) as client:
         # An empty label: no resolver asks anybody for it.
         outcome = client.call("PUT", "http://cpo..example/tokens", {}).outcome
 
     assert outcome.verdict is DOWN
-    assert outcome.detail.startswith("http://cpo..example: failed to lookup address information")
+    assert outcome.detail.startswith("http://cpo..example: the name cpo..example is not known")
 
 
 def test_a_partner_that_stopped_is_unreachable_and_back_again(
@@ -548,7 +550,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
     ids=["no HTTP", "short", "bad chunk", "stops in the body", "stops in the head", "endless head"],
 )
 def test_an_answer_that_does_not_come_whole_leaves_it_open(sends: tuple[bytes | None, ...]) -> None:
-    with scripted(sends) as url, OcpiClient("client-token", timeout_s=0.3) as client:
+    with scripted(sends) as url, OcpiClient("client-token", timeout_s=0.3, reach=HERE) as client:
         outcome = client.call("PUT", url, {}).outcome
 
     assert outcome.verdict is UNSURE
@@ -562,7 +564,7 @@ def test_an_answer_that_drips_is_not_waited_for() -> None:
         while not pause.wait(0.02):
             yield b" "
 
-    with scripted(drip()) as url, OcpiClient("client-token", timeout_s=0.3) as client:
+    with scripted(drip()) as url, OcpiClient("client-token", timeout_s=0.3, reach=HERE) as client:
         outcome = client.call("PUT", url, {}).outcome
 
     assert outcome.verdict is UNSURE
@@ -572,7 +574,7 @@ def test_an_answer_that_drips_is_not_waited_for() -> None:
 def test_an_answer_without_a_length_ends_with_the_connection() -> None:
     with (
         scripted([HEAD + b'\r\n{"status_code": 1000}']) as url,
-        OcpiClient("client-token", timeout_s=10.0) as client,
+        OcpiClient("client-token", timeout_s=10.0, reach=HERE) as client,
     ):
         assert client.call("PUT", url, {}).is_acknowledged
 
@@ -580,7 +582,7 @@ def test_an_answer_without_a_length_ends_with_the_connection() -> None:
 def test_a_packed_answer_that_was_not_asked_for_is_refused() -> None:
     with (
         scripted([HEAD + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b"]) as url,
-        OcpiClient("client-token", timeout_s=10.0) as client,
+        OcpiClient("client-token", timeout_s=10.0, reach=HERE) as client,
     ):
         assert client.call("PUT", url, {}).outcome.verdict is NO
 
@@ -604,7 +606,7 @@ def test_a_certificate_that_nobody_vouches_for_is_not_accepted(tmp_path: Path) -
         thread = threading.Thread(target=serve)
         thread.start()
         url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
-        with OcpiClient("client-token", timeout_s=5.0) as client:
+        with OcpiClient("client-token", timeout_s=5.0, reach=HERE) as client:
             outcome = client.call("PUT", url, {}).outcome
         thread.join()
 
@@ -730,7 +732,7 @@ def test_garbage_that_quotes_the_token_shows_it_nowhere(caplog: pytest.LogCaptur
     caplog.set_level(logging.DEBUG)
     with (
         scripted([b"you sent client-token as " + encoded + b"\r\n\r\n"]) as url,
-        OcpiClient("client-token", timeout_s=10.0) as client,
+        OcpiClient("client-token", timeout_s=10.0, reach=HERE) as client,
     ):
         outcome = client.call("PUT", url, {}).outcome
 

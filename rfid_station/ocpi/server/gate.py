@@ -14,12 +14,15 @@ import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Protocol, runtime_checkable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rfid_station.ocpi.fresh_id import fresh_id
+from rfid_station.ocpi.invitation import is_over
 from rfid_station.ocpi.port import Caller, PartnerBook, Us
+from rfid_station.ocpi.server.patience import Patience
 from rfid_station.ocpi.server.record import Log, Metrics, access_line
 from rfid_station.ocpi.server.request import (
     CLIENT_ERROR,
@@ -90,6 +93,7 @@ class Gate:
         self._metrics = metrics
         self._log = log
         self._health = health
+        self._patience = Patience()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -121,12 +125,12 @@ class Gate:
         sender, rest = self._sender_of(scope["raw_path"].decode("ascii", "replace"))
         if sender:
             asked.endpoint = "tokens"
-            await self._let_in(asked)
+            await self._let_in(asked, scope)
             if asked.who.is_guest:
                 raise _nobody()
             asked.body = await self._body(asked, receive)
             return (await sender.reply(asked, rest)).having(*self._routing(asked, sender))
-        await self._let_in(asked)
+        await self._let_in(asked, scope)
         asked.body = await self._body(asked, receive)
         return await _captured(self._configuration, asked, scope)
 
@@ -145,19 +149,30 @@ class Gate:
                 return sender, path[len(prefix) :]
         return None, ""
 
-    async def _let_in(self, asked: Asked) -> None:
+    async def _let_in(self, asked: Asked, scope: Scope) -> None:
         """Find out who comes.
 
-        :raises Refused: nobody we know
+        :raises Refused: nobody we know, or one who has shown too many wrong tokens
         """
-        for token in _tokens_in(asked.headers):
+        shown, address = list(_tokens_in(asked.headers)), _caller_address(asked, scope)
+        for token in shown:
             caller = self._recall(token) if self._recall else None
             if caller is None:
+                self._check_patience(address, shown)
                 caller = await asyncio.to_thread(self._book.caller_of, token)
-            if caller is not None:
+            if caller is not None and not (caller.is_guest and is_over(token, datetime.now(UTC).date())):
                 asked.caller, asked.server_token = caller, token
+                self._patience.note_good(token)
                 return
+        if shown:
+            self._patience.note_wrong(address)
         raise _nobody()
+
+    def _check_patience(self, address: str, shown: list[str]) -> None:
+        wait_s = self._patience.wait_s(address, shown)
+        if wait_s:
+            reply = refusal(429, CLIENT_ERROR, "too many wrong tokens: wait")
+            raise Refused(reply.having((b"retry-after", str(wait_s).encode())))
 
     async def _body(self, asked: Asked, receive: Receive) -> bytes:
         """The whole body of a request that may have one.
@@ -254,6 +269,14 @@ def _is_local(asked: Asked, scope: Scope) -> bool:
         return ipaddress.ip_address(client[0]).is_loopback
     except ValueError:
         return False
+
+
+def _caller_address(asked: Asked, scope: Scope) -> str:
+    """Who calls: the neighbour, or whom a proxy on this machine names last, which nobody else can write."""
+    client = scope.get("client")
+    neighbour = str(client[0]) if client else ""
+    named = asked.headers.get(b"x-forwarded-for", b"").decode("latin-1").rpartition(",")[2].strip()
+    return named if named and neighbour in ("127.0.0.1", "::1") else neighbour
 
 
 async def _captured(app: ASGIApp, asked: Asked, scope: Scope) -> Reply:
