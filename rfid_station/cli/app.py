@@ -32,6 +32,7 @@ _NOUNS = {
     "shift": "shift.app",
     "operator": "operator.app",
     "partner": "partner.app",
+    "report": "report.app",
     "sync": "sync.app",
     "store": "store.app",
     "simulate": "simulate.app",

@@ -244,12 +244,23 @@ def _shown_card(row: dict[str, Any]) -> dict[str, Any]:
         "token": f"{'valid' if token['valid'] else 'not valid'}, {token['whitelist']}" if token else None,
         "packed": _shown_packed(row["packed"]),
         "acts_with": _lines(row["acts_with"]),
+        "last_used": _shown_use(row["last_used"]),
+        "alarms": "\n".join(
+            f"{shown(one['began'])}  {one['partner']}  {one['evidence']}" for one in row["alarms"]
+        ),
         "partners": _lines(partners),
         "printed": _lines(row["printed"]),
         "history": (f"… {older} before\n" if older else "") + _lines(events),
     }
     always = ("say", "number", "state", "partners", "history")
     return {name.replace("_", " "): value for name, value in told.items() if value or name in always}
+
+
+def _shown_use(used: dict[str, Any] | None) -> str | None:
+    """A card's newest charge, in a line."""
+    if used is None:
+        return None
+    return "  ".join(shown(value) for value in used.values() if value not in (None, ""))
 
 
 def _shown_packed(packed: dict[str, Any] | None) -> str | None:
@@ -262,6 +273,23 @@ def _shown_packed(packed: dict[str, Any] | None) -> str | None:
     if packed["tracking"]:
         words += f"\n{shown(packed['dispatched'])}  left in parcel {packed['tracking']} {packed['carrier']}"
     return words.rstrip()
+
+
+@app.command()
+def history(
+    ctx: typer.Context,
+    number: Number,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Show a card's life and its charges in one line of time, the oldest first."""
+    from dataclasses import asdict
+
+    from rfid_station.desk.lookup import the_card
+    from rfid_station.desk.usage import history as steps_of
+
+    with the_station(ctx, to_look=True) as station:
+        steps = steps_of(station, the_card(station, number))
+    show_rows([asdict(step) for step in steps], as_json=as_json, empty="nothing has happened to it")
 
 
 @app.command()

@@ -473,6 +473,7 @@ def _described(station: Station, partner: Partner) -> dict[str, Any]:
         "server_tokens": {f"{use}": number for use, number in tokens.items()},
         "profile": partner.profile.name,
         "deviations": profile_table(partner.profile),
+        "accepted_after_block": station.store.usage.alarm_count(partner.name),
         **_behind_row(station, partner),
     }
 

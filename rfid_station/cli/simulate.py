@@ -377,6 +377,8 @@ def _introduce_cpo(cpo: VirtualCpo, first_token: str, as_json: bool) -> None:
     talk(f"to hold a card to its charging station\n  curl -d {card} {cpo.station_url}")
     if cpo.ocpp_url:
         talk(f"to do so by OCPP\n  {charging.introduce(cpo)}")
+    charge = shlex.quote(json.dumps({"uid": "04E10CDA993C80", "kwh": 11.5, "cost": 4.6}))
+    talk(f"to have it tell of a charge\n  curl -d {charge} {cpo.control_url}/cdr")
     talk("here, Ctrl-C ends")
 
 

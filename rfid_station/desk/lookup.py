@@ -8,6 +8,7 @@ from rfid_station.desk.orders import order_of_card
 from rfid_station.desk.saying import Partners, say
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState
+from rfid_station.domain.charge import plain
 from rfid_station.domain.contract_id import parse_contract_id
 from rfid_station.domain.feed import Change, Lane
 from rfid_station.domain.partner import Partner, PartnerState
@@ -108,6 +109,11 @@ def describe(station: Station, card: Card) -> dict[str, Any]:
             }
             for printed in station.store.prints.of_card(card.id)
         ],
+        "last_used": _last_used(station, card),
+        "alarms": [
+            {"began": one.charge.began, "partner": one.partner, "evidence": f"{one.after_stop}"}
+            for one in station.store.usage.alarms(card_id=card.id)
+        ],
         "partners": partners,
         "history": [
             {
@@ -118,6 +124,21 @@ def describe(station: Station, card: Card) -> dict[str, Any]:
             }
             for event in station.store.cards.history(card.id)
         ],
+    }
+
+
+def _last_used(station: Station, card: Card) -> dict[str, Any] | None:
+    """When and where a card charged last, as far as partners told."""
+    used = station.store.usage.last_of(card.id)
+    if used is None:
+        return None
+    told = used.charge
+    return {
+        "began": told.began,
+        "partner": used.partner,
+        "where": f"{told.place}",
+        "energy": f"{plain(told.energy_kwh)} kWh",
+        "cost": f"{told.cost}" if told.cost else None,
     }
 
 

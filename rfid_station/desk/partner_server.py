@@ -64,7 +64,13 @@ def listening(station: Station, server_token: str) -> Iterator[None]:
     with ExitStack() as server:
         shelf = Shelf(store.database, store.partners, station.folder / AUTHORIZATIONS)
         server.callback(shelf.close)
-        app = create_app(us_of(station), store.partners, shelf=shelf, hubs=HubClients(store.database))
+        app = create_app(
+            us_of(station),
+            store.partners,
+            shelf=shelf,
+            hubs=HubClients(store.database),
+            charges=store.charges,
+        )
         try:
             server.enter_context(serve_in_thread(app, host.strip("[]"), int(port)))
         except WrongCall:

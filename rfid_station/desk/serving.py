@@ -118,6 +118,7 @@ def _serving(
             desk=credentials_desk(station),
             shelf=NotingShelf(shelf, pulls.note),
             hubs=HubClients(database),
+            charges=station.store.charges,
             limits=limits,
             metrics=Metrics(lambda: owed_gauges(station)),
             log=log,

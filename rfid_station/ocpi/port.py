@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from rfid_station.domain.charge import Charge, Posted
 from rfid_station.domain.hub_client import HubClient
 from rfid_station.domain.partner import Connection
 from rfid_station.domain.partner_profile import STANDARD, PartnerProfile
@@ -161,3 +162,28 @@ class HubClientBook(Protocol):
 
     def get(self, hub: str, party: Party) -> HubClient | None:
         """What a hub told of one party; the newest, if it has several roles."""
+
+
+class ChargeBook(Protocol):
+    """What partners told of charges: sessions in their newest state, CDRs as they were first told."""
+
+    def parties_of(self, partner: str) -> tuple[Party, ...]:
+        """The CPO roles that a partner's credentials name."""
+
+    def session(self, partner: str, party: Party, id_: str, version: str) -> str | None:
+        """What is kept of a session: JSON in the words of who told it; None if that is another version."""
+
+    def put_session(self, partner: str, session: Charge) -> None:
+        """Keep a session, unless something newer is known.
+
+        :raises Conflict: the partner tells of too many charges with tokens that are not ours
+        """
+
+    def cdr(self, partner: str, party: Party, id_: str, version: str) -> str | None:
+        """What is kept of a CDR: JSON in the words of who told it; None if that is another version."""
+
+    def post_cdr(self, partner: str, cdr: Charge) -> Posted:
+        """Keep a CDR, once and for all. Another one of the same id is noted, and changes nothing.
+
+        :raises Conflict: the partner tells of too many charges with tokens that are not ours
+        """

@@ -17,6 +17,7 @@ from rfid_station.store.audit import Audit
 from rfid_station.store.bulk import Bulk
 from rfid_station.store.card_pages import CardPages
 from rfid_station.store.cards import Cards
+from rfid_station.store.charges import Charges
 from rfid_station.store.claims import Claims
 from rfid_station.store.contacts import Contacts
 from rfid_station.store.drivers import Drivers
@@ -37,6 +38,7 @@ from rfid_station.store.shifts import Shifts
 from rfid_station.store.sqlite_file import SqliteFile
 from rfid_station.store.stock import Stock
 from rfid_station.store.token_list import TokenList
+from rfid_station.store.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class Store:
         self.orders = Orders(database)
         self.preprints = Preprints(database)
         self.packing = Packing(database)
+        self.charges = Charges(database)
+        self.usage = Usage(database)
 
     @property
     def path(self) -> Path | None:

@@ -40,6 +40,8 @@ IS_URGENT: ColumnElement[bool] = literal_column("urgent IS true")
 
 IS_OPEN: ColumnElement[bool] = literal_column("ended_at IS NULL")
 
+IS_ALARM: ColumnElement[bool] = literal_column("is_alarm IS true")
+
 METADATA = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -591,6 +593,67 @@ class ShiftRow(_Row, table=True):
     """SHA-256 of what lies in the station's folder while the shift is open."""
 
 
+class ChargeRow(_Row, table=True):
+    """What a partner told of a charge: a session in its newest state, or a CDR as it was first told."""
+
+    __tablename__: ClassVar[str] = "charge"
+    __table_args__ = (
+        Index("uq_charge_told_as", "partner_id", "kind", "country_code", "party_id", "told_as", unique=True),
+        Index("ix_charge_card_id_began", "card_id", "began"),
+        Index("ix_charge_began", "began"),
+        Index("ix_charge_alarm", "partner_id", sqlite_where=IS_ALARM, postgresql_where=IS_ALARM),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    partner_id: int = Field(foreign_key="partner.id")
+    kind: str
+    """`domain.charge.ChargeKind`."""
+    country_code: str = Field(sa_type=String(2))
+    party_id: str = Field(sa_type=String(3))
+    their_id: str = Field(sa_type=String(39))
+    told_as: str = Field(sa_type=String(39))
+    """Their id as ids are compared: in upper case."""
+    session_id: str | None = Field(sa_type=String(36))
+    """Of a CDR: the session that it settles, in upper case."""
+    began: datetime = Field(sa_type=Moment)
+    ended: datetime | None = Field(sa_type=Moment)
+    energy_kwh: str
+    """A decimal number, as are the costs."""
+    cost_excl: str | None
+    cost_incl: str | None
+    currency: str | None = Field(sa_type=String(3))
+    location: str
+    evse: str
+    country: str
+    """ISO 3166-1 alpha-3; empty where the partner did not say."""
+    auth_method: str
+    authorization_reference: str | None = Field(sa_type=String(36))
+    status: str
+    is_credit: bool
+    token_uid: str | None = Field(sa_type=String(36))
+    """As the partner wrote it."""
+    token_type: str
+    contract: str = Field(sa_type=String(36))
+    """As the partner wrote it."""
+    card_id: int | None = Field(foreign_key="card.id")
+    """None: the token is not one of ours."""
+    last_updated: datetime = Field(sa_type=Moment)
+    received_at: datetime = Field(sa_type=Moment)
+    """When it was told, in this state."""
+    version: str
+    told: str = Field(sa_type=Text)
+    """Canonical JSON of what is kept, in the words of that OCPI version."""
+    is_alarm: bool
+    """It began after the card was stopped, and its partner knew."""
+    stop: str | None = Field(sa_type=Text)
+    """JSON of `domain.charge.Stop`, where it began after the card was stopped."""
+    refused: int
+    """How often another CDR of the same id came later."""
+    refused_at: datetime | None = Field(sa_type=Moment)
+    refused_fields: str | None = Field(sa_type=Text)
+    """In which fields the last one of them differed."""
+
+
 meta = METADATA.tables["meta"]
 driver = METADATA.tables["driver"]
 card = METADATA.tables["card"]
@@ -617,3 +680,4 @@ parcel = METADATA.tables["parcel"]
 packed = METADATA.tables["packed"]
 operator = METADATA.tables["operator"]
 shift = METADATA.tables["shift"]
+charge = METADATA.tables["charge"]

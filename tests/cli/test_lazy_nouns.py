@@ -28,6 +28,7 @@ NOUNS = {
     "shift",
     "operator",
     "partner",
+    "report",
     "sync",
     "store",
     "simulate",

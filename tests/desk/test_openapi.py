@@ -96,6 +96,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             )
             status, told = served.ask("PUT", "/ocpi/2.2.1/hubclientinfo/NL/CPO", "member", client_info(NOW))
             assert (status, told["status_code"]) == (200, 1000)
+            told_of = json.dumps(session(id="PATCHED")).encode()
+            status, told = served.ask("PUT", "/ocpi/2.2.1/sessions/NL/CPO/PATCHED", "member", told_of)
+            assert (status, told["status_code"]) == (200, 1000)
             yield served
         finally:
             process.terminate()
@@ -141,6 +144,17 @@ def trials_of(served: Served) -> dict[str, dict[str, Any]]:
         "limits of tokens": {**member, "only": r"(get|post) /2\.2\.1/tokens/.*", "parameters": uid},
         "limits of tokens 2.1.1": {**member, "only": r"post /2\.1\.1/tokens/.*", "parameters": uid},
         "limits of hub clients": {**member, "only": r"put /2\.2\.1/hubclientinfo/.*", "parameters": hub},
+        "limits of sessions": {
+            **member,
+            "only": r"patch /2\.2\.1/sessions/.*",
+            "parameters": hub | {"id": "PATCHED"},
+        },
+        "limits of sessions 2.1.1": {
+            **member,
+            "only": r"put /2\.1\.1/sessions/.*",
+            "parameters": hub | {"id": "S211"},
+        },
+        "limits of CDRs": {**member, "only": r"post /2\.3\.0/cdrs"},
         "limits of the rest": {**member, "only": r"get (/versions|/2\.3\.0/?(credentials)?)"},
         "register": {"token": served.guest, "only": r"post /2\.2\.1/credentials", "boundaries": True},
         "register all": {"token": served.guest, "only": r"post .*credentials"},
@@ -151,7 +165,11 @@ def trials_of(served: Served) -> dict[str, dict[str, Any]]:
             for version, leaver in zip(VERSIONS, LEAVERS, strict=True)
         },
         "nobody": {"token": "nobody", "only": ".*", "examples": 1},
-        "only invited": {"token": served.guest, "only": ".*(tokens|hubclientinfo).*", "examples": 1},
+        "only invited": {
+            "token": served.guest,
+            "only": ".*(tokens|hubclientinfo|sessions|cdrs).*",
+            "examples": 1,
+        },
     }
 
 
@@ -207,7 +225,10 @@ def test_every_operation_answers_as_described(served: Served, tried: Tried) -> N
     assert all(200 in tried["all"][f"GET /{version}/tokens"] for version in VERSIONS)
 
 
-@pytest.mark.parametrize("what", ["lists", "tokens", "tokens 2.1.1", "hub clients", "the rest"])
+@pytest.mark.parametrize(
+    "what",
+    ["lists", "tokens", "tokens 2.1.1", "hub clients", "sessions", "sessions 2.1.1", "CDRs", "the rest"],
+)
 def test_values_at_their_limits_are_answered_as_described(tried: Tried, what: str) -> None:
     answered = tried[f"limits of {what}"]
 
@@ -244,6 +265,30 @@ def client_info(last_updated: str) -> bytes:
     """A ClientInfo object."""
     party = {"party_id": "CPO", "country_code": "NL", "role": "CPO"}
     return json.dumps({**party, "status": "OFFLINE", "last_updated": last_updated}).encode()
+
+
+def session(**changed: object) -> dict[str, object]:
+    """A Session and a CDR at once, of every version."""
+    token = {"country_code": "NL", "party_id": "EXM", "uid": "04E10CDA993C80", "type": "RFID"}
+    times = ("start_date_time", "start_datetime", "end_date_time", "stop_date_time", "last_updated")
+    place = {"id": "L", "name": "Here", "city": "Utrecht", "country": "NLD", "evses": [{"uid": "E"}]}
+    whole: dict[str, object] = {
+        "country_code": "NL",
+        "party_id": "CPO",
+        "id": "S1",
+        **dict.fromkeys(times, NOW),
+        "kwh": 1.5,
+        "auth_id": "NL-EXM-C00000001",
+        "cdr_token": token | {"contract_id": "NL-EXM-C00000001"},
+        "auth_method": "WHITELIST",
+        "location": place,
+        "cdr_location": place,
+        "currency": "EUR",
+        "total_cost": {"excl_vat": 1.5},
+        "total_energy": 1.5,
+        "status": "ACTIVE",
+    }
+    return whole | changed
 
 
 NUMBER = b"9" * 5000
@@ -290,6 +335,18 @@ ODD_BODIES = {
     "year 0": client_info("0000-01-01T00:00:00Z"),
     "before year 1": client_info("0001-01-01T00:00:00+23:59"),
     "after year 9999": client_info("9999-12-31T23:59:59-23:59"),
+    "session of year 1": json.dumps(session(start_date_time="0001-01-01T00:00:00Z")).encode(),
+    "session before year 1": json.dumps(session(start_date_time="0001-01-01T00:00:00+23:59")).encode(),
+    "most": json.dumps(session(kwh=1e999, total_energy=float("nan"))).encode(),
+    "least": json.dumps(session(kwh=5e-324, total_energy=-5e-324, total_cost=5e-324)).encode(),
+    "no currency": json.dumps(session(currency="\u0130\u0130\u0130")).encode(),
+    "long place": json.dumps(session(cdr_location={"city": "\u00e4\u0000" * 400})).encode(),
+    "half a sign": b'{"id": "S1", "location": {"city": "\\ud800"}}',
+    "odd UID": json.dumps(session(cdr_token={"uid": "0" * 36, "type": "x", "contract_id": "-"})).encode(),
+    "many EVSEs": json.dumps(session(location={"evses": [{}] * 5000})).encode(),
+    "many taxes": json.dumps(
+        session(total_cost={"before_taxes": 1, "taxes": [{"amount": 1}] * 3000})
+    ).encode(),
 }
 READERS = {
     "authorize": ("POST", "/ocpi/2.2.1/tokens/{uid}/authorize", "member"),
@@ -298,6 +355,11 @@ READERS = {
     "register 2.1.1": ("POST", "/ocpi/2.1.1/credentials", "guest"),
     "renew": ("PUT", "/ocpi/2.3.0/credentials", "renewer"),
     "hub client": ("PUT", "/ocpi/2.2.1/hubclientinfo/NL/CPO", "member"),
+    "session": ("PUT", "/ocpi/2.2.1/sessions/NL/CPO/S1", "member"),
+    "session 2.1.1": ("PUT", "/ocpi/2.1.1/sessions/NL/CPO/S1", "member"),
+    "part of a session": ("PATCH", "/ocpi/2.2.1/sessions/NL/CPO/PATCHED", "member"),
+    "CDR": ("POST", "/ocpi/2.3.0/cdrs", "member"),
+    "CDR 2.1.1": ("POST", "/ocpi/2.1.1/cdrs", "member"),
 }
 ODD_HEADERS = {
     "type": {"Content-Type": "text/plain"},
@@ -332,7 +394,7 @@ def told(
 
 def check_told(status: int, answer: bytes) -> None:
     code = json.loads(answer)["status_code"]
-    assert (status, code // 1000) in {(200, 1), (200, 2), (200, 3), (400, 2), (405, 2)}, answer
+    assert (status, code // 1000) in {(200, 1), (200, 2), (200, 3), (400, 2), (404, 2), (405, 2)}, answer
     assert len(answer) < 4000
 
 
@@ -405,6 +467,8 @@ SHAPES: tuple[dict[str, Any], ...] = (
         "status": "CONNECTED",
         "last_updated": NOW,
     },
+    session(),
+    session(id="S2", total_cost=1.5),
 )
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=40)
 VALUES = st.recursive(

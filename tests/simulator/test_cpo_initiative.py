@@ -480,6 +480,8 @@ def test_all_of_it_is_done_by_the_control_port(cpo: VirtualCpo, emsp: Emsp) -> N
         ("authorize", {"uid": "x", "location": {}}),
         ("restart", {"loses": "patience"}),
         ("client", {"party_id": "CPX"}),
+        ("session", {}),
+        ("cdr", {"kwh": 7}),
     ],
 )
 def test_the_control_port_says_what_it_cannot_take(cpo: VirtualCpo, what: str, body: object) -> None:

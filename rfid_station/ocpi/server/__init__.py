@@ -4,10 +4,10 @@ What is listed in the details is served, and the other way round. Every answer i
 included. Our paths follow from `Us.versions_url`, so a proxy in front of us must leave them as they are.
 
     a request ─► guard ─► gate ─► tokens          what partners ask all day
-                             └──► configuration   versions, credentials, HubClientInfo (FastAPI)
+                             └──► all else        credentials, Sessions, CDRs, HubClientInfo (FastAPI)
 
 Sources: OCPI 2.1.1, 2.2.1 and 2.3.0 version_information_endpoint, credentials, mod_tokens (Sender Interface),
-mod_hub_client_info (Receiver Interface), transport_and_format.
+mod_hub_client_info, mod_sessions and mod_cdrs (Receiver Interfaces), transport_and_format.
 """
 
 from rfid_station.ocpi.server.app import create_app

@@ -1,4 +1,4 @@
-"""Our server put together, and its configuration modules: versions, credentials, HubClientInfo."""
+"""Our server put together: all modules but Tokens go by FastAPI, since nobody waits for them at a charger."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from rfid_station.domain.partner import Endpoint
 from rfid_station.errors import WrongCall
 from rfid_station.ocpi.port import (
+    ChargeBook,
     CredentialsDesk,
     CredentialsReply,
     HubClientBook,
@@ -36,6 +37,7 @@ from rfid_station.ocpi.server.request import (
     success,
 )
 from rfid_station.ocpi.server.tokens import TokensSender, Writings
+from rfid_station.ocpi.server.usage import CdrsReceiver, SessionsReceiver
 from rfid_station.ocpi.wire.dialect import DIALECTS, Dialect
 
 REGISTRATIONS = 8
@@ -51,6 +53,7 @@ def create_app(
     desk: CredentialsDesk | None = None,
     shelf: TokenShelf | None = None,
     hubs: HubClientBook | None = None,
+    charges: ChargeBook | None = None,
     limits: Limits | None = None,
     metrics: Metrics | None = None,
     log: Log | None = None,
@@ -62,6 +65,7 @@ def create_app(
     :param desk: registers partners that come to us; without one, credentials can only be read
     :param shelf: what partners may see; without one there is no Tokens module
     :param hubs: keeps what hubs tell; without one there is no HubClientInfo module
+    :param charges: keeps what partners tell of charges; without one there is no Sessions and no CDRs module
     :param health: what has to work; without it neither `/healthz` nor `/metrics` is there
     :raises WrongCall: our versions URL has no path
     """
@@ -79,7 +83,7 @@ def create_app(
         us,
         book,
         tokens=tokens,
-        configuration=_configuration(us, base, desk, bool(shelf), hubs),
+        configuration=_configuration(us, base, desk, bool(shelf), hubs, charges),
         limits=limits,
         metrics=metrics or Metrics(),
         log=log,
@@ -101,7 +105,12 @@ def _base_of(us: Us) -> str:
 
 
 def _configuration(
-    us: Us, base: str, desk: CredentialsDesk | None, has_tokens: bool, hubs: HubClientBook | None
+    us: Us,
+    base: str,
+    desk: CredentialsDesk | None,
+    has_tokens: bool,
+    hubs: HubClientBook | None,
+    charges: ChargeBook | None,
 ) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.exception_handler(HTTPException)(_refuse)
@@ -110,7 +119,8 @@ def _configuration(
     registrations = ThreadPoolExecutor(REGISTRATIONS, "registration")
     for dialect in DIALECTS:
         url = f"{base}/{dialect.VERSION}"
-        details = dialect.endpoints_to_wire(tuple(_endpoints(url, has_tokens, hubs is not None)))
+        listed_here = _endpoints(url, has_tokens, hubs is not None, charges is not None)
+        details = dialect.endpoints_to_wire(tuple(listed_here))
         _add(app, url, "details", ["GET"], _always(as_json(details)))
         credentials = _Credentials(us, dialect, desk, registrations)
         methods = ["GET", "POST", "PUT", "DELETE"] if desk else ["GET"]
@@ -118,15 +128,28 @@ def _configuration(
         if hubs and dialect.VERSION != "2.1.1":
             path = f"{url}/hubclientinfo/{{country_code}}/{{party_id}}"
             _add(app, path, "hubclientinfo", ["GET", "PUT"], HubClientInfoReceiver(hubs).serve)
+        if charges:
+            _add_usage(app, url, dialect.VERSION, charges)
     return app
 
 
-def _endpoints(url: str, has_tokens: bool, has_hubs: bool) -> list[Endpoint]:
+def _add_usage(app: FastAPI, url: str, version: str, charges: ChargeBook) -> None:
+    """What CPOs tell of charges. Ids are open: one may have a slash in it."""
+    sessions, cdrs = SessionsReceiver(version, charges), CdrsReceiver(version, f"{url}/cdrs", charges)
+    one = "{country_code}/{party_id}/{id:path}"
+    _add(app, f"{url}/sessions/{one}", "sessions", ["GET", "PUT", "PATCH"], sessions.serve)
+    _add(app, f"{url}/cdrs", "cdrs", ["POST"], cdrs.serve)
+    _add(app, f"{url}/cdrs/{one}", "cdrs", ["GET"], cdrs.serve)
+
+
+def _endpoints(url: str, has_tokens: bool, has_hubs: bool, has_charges: bool) -> list[Endpoint]:
     endpoints = [Endpoint("credentials", "SENDER", f"{url}/credentials")]
     if has_tokens:
         endpoints.append(Endpoint("tokens", "SENDER", f"{url}/tokens"))
     if has_hubs:
         endpoints.append(Endpoint("hubclientinfo", "RECEIVER", f"{url}/hubclientinfo"))
+    if has_charges:
+        endpoints += [Endpoint(name, "RECEIVER", f"{url}/{name}") for name in ("sessions", "cdrs")]
     return endpoints
 
 

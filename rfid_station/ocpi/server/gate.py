@@ -129,10 +129,11 @@ class Gate:
             if asked.who.is_guest:
                 raise _nobody()
             asked.body = await self._body(asked, receive)
-            return (await sender.reply(asked, rest)).having(*self._routing(asked, sender))
+            return (await sender.reply(asked, rest)).having(*self._routing(asked, sender.version))
         await self._let_in(asked, scope)
         asked.body = await self._body(asked, receive)
-        return await _captured(self._configuration, asked, scope)
+        reply = await _captured(self._configuration, asked, scope)
+        return reply.having(*self._routing(asked, asked.routed)) if asked.routed else reply
 
     def _check_head(self, scope: Scope) -> None:
         size = len(scope["raw_path"]) + len(scope["query_string"])
@@ -216,9 +217,9 @@ class Gate:
         told = {"status": "ok" if is_well else "failing", "checks": checks}
         return Reply(200 if is_well else 503, as_json(told))
 
-    def _routing(self, asked: Asked, sender: TokensSender) -> tuple[Header, ...]:
+    def _routing(self, asked: Asked, version: str) -> tuple[Header, ...]:
         """Routing headers of an answer: from us, to whoever asked (OCPI 2.2.1, routing headers)."""
-        if sender.version == "2.1.1":
+        if version == "2.1.1":
             return ()
         country, party = (asked.headers.get(name, b"") for name in _FROM)
         if not asked.who.profile.routing and not (country and party):

@@ -20,7 +20,7 @@ from rfid_station.domain.hub_client import ConnectionStatus
 from rfid_station.domain.token import TokenType, Whitelist
 from rfid_station.ocpi.port import Allowed, Us
 from rfid_station.ocpi.server.hub_clients import ClientInfo
-from rfid_station.ocpi.wire import v2_1_1, v2_2_1
+from rfid_station.ocpi.wire import usage, v2_1_1, v2_2_1
 from rfid_station.ocpi.wire.authorize import LONGEST_REFERENCE, LocationReferences, LocationReferences211
 from rfid_station.ocpi.wire.dialect import DIALECTS
 from rfid_station.ocpi.wire.fields import Language
@@ -111,6 +111,26 @@ class ToldClientInfo(ClientInfo):
     last_updated: AnyDateTime
 
 
+class SessionPart(WireModel):
+    """Members of a Session object that changed, as a PATCH has them; any others may be among them."""
+
+    last_updated: AnyDateTime
+    kwh: usage.Number | None = None
+    status: usage.Word | None = None
+    end_date_time: AnyDateTime | None = None
+    total_cost: usage.Price | usage.PriceBeforeTaxes | None = None
+
+
+class SessionPart211(WireModel):
+    """Members of a Session object of 2.1.1 that changed."""
+
+    last_updated: AnyDateTime | None = None
+    kwh: usage.Number | None = None
+    status: usage.Word | None = None
+    end_datetime: AnyDateTime | None = None
+    total_cost: usage.Number | None = None
+
+
 _LONG_NAME = re.compile(r"rfid_station__ocpi__wire__v(\d_\d_\d)__([A-Za-z]+)")
 
 _OBJECTS: tuple[type[WireModel], ...] = (
@@ -119,6 +139,8 @@ _OBJECTS: tuple[type[WireModel], ...] = (
     ClientInfo,
     LocationReferences,
     LocationReferences211,
+    SessionPart,
+    SessionPart211,
     TheirCredentials,
     TheirCredentials211,
     ToldClientInfo,
@@ -127,6 +149,10 @@ _OBJECTS: tuple[type[WireModel], ...] = (
     Version,
     VersionDetails,
     VersionDetails211,
+    usage.Cdr,
+    usage.Cdr211,
+    usage.Session,
+    usage.Session211,
     v2_1_1.Credentials,
     v2_2_1.Credentials,
 )
@@ -144,7 +170,7 @@ def describe(us: Us) -> Document:
         "info": {
             "title": f"OCPI of {us.name} ({us.party}), an eMSP",
             "version": __version__,
-            "description": "Versions, credentials, the Tokens sender and the HubClientInfo receiver. "
+            "description": "Versions, credentials; sends Tokens; receives Sessions, CDRs, HubClientInfo. "
             "A 200 whose status_code is not 1000 is a refusal.",
         },
         "servers": [{"url": base}],
@@ -207,6 +233,9 @@ class _Edition:
         self.location = names[LocationReferences211 if is_old else LocationReferences]
         self.authorization = names[AuthorizationInfo211 if is_old else AuthorizationInfo]
         self.told_client, self.client = names[ToldClientInfo], names[ClientInfo]
+        self.session = names[usage.Session211 if is_old else usage.Session]
+        self.session_part = names[SessionPart211 if is_old else SessionPart]
+        self.cdr = names[usage.Cdr211 if is_old else usage.Cdr]
         self.types = [] if is_old else ["type"]
         self.has_hubs = not is_old
 
@@ -236,6 +265,16 @@ def _paths_of(edition: _Edition) -> Iterator[tuple[str, Document]]:
     yield f"{base}/tokens/{{uid}}/authorize", {"post": authorize}
     if edition.has_hubs:
         yield f"{base}/hubclientinfo/{{country_code}}/{{party_id}}", _hub_client_info(edition)
+    yield f"{base}/sessions/{{country_code}}/{{party_id}}/{{id}}", _sessions(edition)
+    yield f"{base}/cdrs", {"post": _new_cdr(edition)}
+    find = edition.operation(
+        "A CDR that you told",
+        "cdr-get",
+        _one(edition.cdr),
+        parameters=["country_code", "party_id", "id"],
+        refused=[404],
+    )
+    yield f"{base}/cdrs/{{country_code}}/{{party_id}}/{{id}}", {"get": find}
 
 
 def _credentials(edition: _Edition) -> Document:
@@ -270,6 +309,27 @@ def _hub_client_info(edition: _Edition) -> Document:
             "Tell of a party", "client-put", parameters=party, body=edition.told_client, refused=[400]
         ),
     }
+
+
+def _sessions(edition: _Edition) -> Document:
+    one: dict[str, Any] = {"parameters": ["country_code", "party_id", "id"]}
+    return {
+        "get": edition.operation(
+            "A session as you told it", "session-get", _one(edition.session), **one, refused=[404]
+        ),
+        "put": edition.operation(
+            "Tell of a session", "session-put", **one, body=edition.session, refused=[400, 404]
+        ),
+        "patch": edition.operation(
+            "Tell what changed of it", "session-patch", **one, body=edition.session_part, refused=[400, 404]
+        ),
+    }
+
+
+def _new_cdr(edition: _Edition) -> Document:
+    told = edition.operation("Tell of a CDR", "cdr-post", body=edition.cdr, refused=[400])
+    told["responses"]["200"]["headers"]["Location"] = {"$ref": "#/components/headers/Location"}
+    return told
 
 
 def _operation(
@@ -373,6 +433,7 @@ _PARAMETERS = {
     "after": _parameter("after", "query", "Of our own links to the next page; not for you to make up"),
     "country_code": _parameter("country_code", "path", "Of a party", minLength=2, maxLength=2),
     "party_id": _parameter("party_id", "path", "Of a party", minLength=3, maxLength=3),
+    "id": _parameter("id", "path", "Yours, of a session or CDR", minLength=1, maxLength=39),
 }
 
 _HEADERS = {
@@ -384,5 +445,6 @@ _HEADERS = {
     },
     "X-Total-Count": {"description": "How many there are in all", "schema": {"type": "integer"}},
     "X-Limit": {"description": "The most on a page", "schema": {"type": "integer"}},
+    "Location": {"description": "Where the CDR is read back", "schema": {"type": "string"}},
     "Link": {"description": 'The next page, as `<URL>; rel="next"`', "schema": {"type": "string"}},
 }

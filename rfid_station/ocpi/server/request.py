@@ -57,6 +57,8 @@ class Asked:
     """The OCPI status code of the answer, where the answer itself does not say."""
     trouble: str = ""
     """What broke on our side; for the access log only."""
+    routed: str = ""
+    """The version of the functional module that answers, if one does: its answers are routed."""
 
     @property
     def who(self) -> Caller:

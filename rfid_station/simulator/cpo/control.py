@@ -11,6 +11,7 @@
 | POST pull | date_from?, date_to?, limit?, delta?, party? | read a token list |
 | POST authorize | uid, type?, location?, party? | ask about a token in real time |
 | POST client | country_code, party_id, role, status, party? | tell about a party behind a hub |
+| POST session, cdr | uid, and what `cpo.charges` lists; party? | tell about a charge |
 
 What is done of the CPO's own accord is answered with its report, and HTTP 200 also where it failed.
 """
@@ -95,6 +96,12 @@ class Driven(Protocol):
     ) -> Report:
         """Tell about a party behind a hub."""
 
+    def tell_session(self, given: JsonObject, party: str = "") -> Report:
+        """Tell about a charging session."""
+
+    def tell_cdr(self, given: JsonObject, party: str = "") -> Report:
+        """Tell about a charge that is over."""
+
 
 class Control:
     """Answers what is asked under /control."""
@@ -119,6 +126,8 @@ class Control:
             "pull": self._pull,
             "authorize": self._ask,
             "client": self._tell_client,
+            "session": lambda given: cpo.tell_session(_charge(given), _text(given, "party")),
+            "cdr": lambda given: cpo.tell_cdr(_charge(given), _text(given, "party")),
         }
 
     def answer(self, request: Request, what: str) -> Reply:
@@ -185,6 +194,16 @@ def _object_in(body: bytes) -> Mapping[str, object]:
     if not isinstance(given, dict):
         raise TypeError("the body is no JSON object")
     return given
+
+
+def _charge(given: Mapping[str, object]) -> JsonObject:
+    """What is to be told of a charge.
+
+    :raises TypeError: it does not say whose
+    """
+    if not isinstance(given.get("uid"), str):
+        raise TypeError("uid is the text of a UID")
+    return dict(given)
 
 
 def _text(given: Mapping[str, object], name: str) -> str:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from rfid_station.simulator.cpo.calls import Heard, Line
+from rfid_station.simulator.cpo.charges import cdr_object, session_object
 from rfid_station.simulator.cpo.edition import EDITIONS, Edition, Encoding
 from rfid_station.simulator.cpo.profile import CpoProfile
 from rfid_station.simulator.cpo.rules import JsonObject, complaint, instant
@@ -350,6 +351,52 @@ class Initiative:
             return _failure(no)
         info = client_info((country_code, party_id, role, status), datetime.now(UTC))
         return _ended(self._line(known).call("PUT", f"{url}/{country_code}/{party_id}", info), "told")
+
+    # Charges
+
+    def tell_session(self, given: JsonObject, party: str = "") -> Report:
+        """Tell somebody about a charging session (PUT Session)."""
+        try:
+            _, known = self._somebody(party)
+            url = _needed(known, "sessions", "RECEIVER").rstrip("/")
+            session = session_object(known.version, self._profile.us, self._held(given), given)
+        except Failed as no:
+            return _failure(no)
+        steps = (*self._profile.us, str(session["id"]))
+        one = "/".join([url, *(quote(step, safe="") for step in steps)])
+        heard = self._line(known).call("PUT", one, session, is_routed=True)
+        return replace(_ended(heard, "told"), facts={"id": session["id"], "url": one})
+
+    def tell_cdr(self, given: JsonObject, party: str = "") -> Report:
+        """Tell somebody about a charge that is over (POST CDR), and read it back where the answer says."""
+        try:
+            _, known = self._somebody(party)
+            url = _needed(known, "cdrs", "RECEIVER")
+            cdr = cdr_object(known.version, self._profile.us, self._held(given), given)
+        except Failed as no:
+            return _failure(no)
+        line = self._line(known)
+        heard = line.call("POST", url, cdr, is_routed=True)
+        report, location = _ended(heard, "told"), _header(heard.headers, "Location")
+        if not heard.is_success:
+            return report
+        back = line.call("GET", location, is_routed=True)
+        is_there = isinstance(back.data, dict) and back.data.get("id") == cdr["id"]
+        odd = () if is_there else (f"Location {location!r} does not lead to it: {back}",)
+        complaints = (*report.complaints, *back.complaints, *odd)
+        return replace(report, complaints=complaints, facts={"id": cdr["id"], "url": location})
+
+    def _held(self, given: JsonObject) -> JsonObject:
+        """The token that a charge is told of, as it was told to us; a strange one is made up."""
+        uid = str(given["uid"])
+        with self._state.lock:
+            held = [token for key, token in self._state.tokens.items() if key[2].lower() == uid.lower()]
+            parties = [key[:2] for key in self._state.tokens if key[2].lower() == uid.lower()]
+        if held:
+            country_code, party_id = (part.upper() for part in parties[0])
+            return {"country_code": country_code, "party_id": party_id} | held[0]
+        strange: JsonObject = {"country_code": "XX", "party_id": "XXX", "type": "RFID"}
+        return strange | {"uid": uid, "contract_id": uid, "auth_id": uid}
 
     # Whom we call
 

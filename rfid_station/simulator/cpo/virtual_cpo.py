@@ -210,6 +210,14 @@ class VirtualCpo:
         """Tell somebody about a party behind this hub."""
         return self._initiative.tell_client(country_code, party_id, role, status, party)
 
+    def tell_session(self, given: JsonObject, party: str = "") -> Report:
+        """Tell somebody about a charging session; `cpo.charges` says what may be given."""
+        return self._initiative.tell_session(given, party)
+
+    def tell_cdr(self, given: JsonObject, party: str = "") -> Report:
+        """Tell somebody about a charge that is over; `cpo.charges` says what may be given."""
+        return self._initiative.tell_cdr(given, party)
+
     # What is asked of it
 
     def _central_system(self, host: str, port: int, on_decided: Callable[[Decided], None]) -> CentralSystem:
