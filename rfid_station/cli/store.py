@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,18 +20,31 @@ def check(
     ctx: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Verify the audit log's chain and everything that has to hold between the tables."""
+    """Verify the audit log, all that has to hold between the tables, and that no secret is missing."""
+    from rfid_station.desk.backups import missing_secrets
+
     with the_station(ctx, to_look=True) as station:
         report = station.store.audit.check()
+        missing = list(missing_secrets(station)) if report.is_sound else []
     chain = report.chain
     if as_json:
         show_document(
-            {"events": chain.events, "chain": chain.why or "whole", "findings": list(report.findings)}
+            {
+                "events": chain.events,
+                "chain": chain.why or "whole",
+                "findings": list(report.findings),
+                "missing": missing,
+            }
         )
     else:
         typer.echo(f"audit log  {chain.events} events, {chain.why or 'chain whole'}")
         for finding in report.findings:
             typer.echo(f"finding    {finding}")
+        for one in missing:
+            typer.echo(f"missing    {one}")
+    if missing:
+        talk("put secrets/ and keys.ring of this station back where they belong")
+        raise typer.Exit(ExitCode.FAILED)
     if not report.is_sound:
         talk("this store was changed by something else than this program: keep the file and restore a backup")
         raise typer.Exit(ExitCode.FAILED)
@@ -59,6 +73,58 @@ def copy(
         typer.echo(f"{table:<14} {rows}")
     typer.echo(f"audit log  {copied.events} events, chain whole, {copied.head[:16]}…")
     talk(f"copied to {copied.place}; it is used when every desk's station.toml says so in [store]")
+
+
+@app.command()
+def backup(
+    ctx: typer.Context,
+    file: Annotated[
+        Path | None, typer.Argument(help="A new file; by default one in backups/, named by the time.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Write the store into a file while desks work on, and read it through."""
+    from rfid_station.desk.backups import back_up_own_store
+
+    with the_station(ctx) as station:
+        made = back_up_own_store(station, file)
+    if as_json:
+        show_document({"file": str(made.file), "events": made.events, "head": made.head})
+        return
+    typer.echo(f"{made.file}: {made.events} events, chain whole, {made.head[:16]}…")
+    talk("names and UIDs are in it, no secrets; secrets/, keys.ring and station.toml are kept apart from it")
+
+
+@app.command()
+def restore(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A backup.")],
+    discard_newer: Annotated[
+        bool, typer.Option("--discard-newer", help="Give up what the store has and the backup has not.")
+    ] = False,
+    skip_numbers: Annotated[
+        int, typer.Option(min=0, help="Contract numbers left out, where the old store cannot say how many.")
+    ] = 10_000,
+    to: Annotated[
+        str | None, typer.Option("--to", help="Another place where nothing is, as for `store copy`.")
+    ] = None,
+    to_password: Annotated[
+        str | None, typer.Option(help="Where the password lies: env:NAME, file:NAME or keyring:NAME.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Make the store of a backup; the old one is kept. Nobody may use the store meanwhile."""
+    from rfid_station.cli.context import claim_of, folder_of
+    from rfid_station.cli.output import ask_secret
+    from rfid_station.cli.restored_view import restored_document, tell_restored
+    from rfid_station.desk.backups import Wish, restore_own_store
+
+    wish = Wish(file, discard_newer, skip_numbers, to, to_password)
+    restored = restore_own_store(folder_of(ctx), claim_of(ctx), wish, ask_secret)
+    if as_json:
+        show_document(restored_document(restored))
+    else:
+        tell_restored(restored, is_elsewhere=to is not None)
 
 
 @app.command()

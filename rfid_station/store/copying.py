@@ -61,12 +61,16 @@ def copy_store(source: Database, url: str, password: str | None, actor: Actor) -
             refuse_taken(place, set(inspect(there).get_table_names()))
             ledger.note("store.copied", "store")
             ledger.settle()
-            return _copy(ledger.connection, there, place)
+            return copy_everything(ledger.connection, there, place)
     finally:
         target.close()
 
 
-def _copy(here: Connection, there: Connection, place: Place) -> Copied:
+def copy_everything(here: Connection, there: Connection, place: Place) -> Copied:
+    """Copy what one transaction sees into another one, in which no table is yet, and prove the copy.
+
+    :raises StoreError: the copy is not what it should be
+    """
     migrations.create(there)
     there.execute(meta.delete())
     for table in METADATA.sorted_tables:

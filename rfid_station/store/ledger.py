@@ -91,6 +91,12 @@ class Ledger:
         self._head.stamp_floor = self.stamp(newest)
         return self._head.stamp_floor
 
+    def leave_out(self, *, revisions: int, contracts: int) -> int:
+        """Give out no revision and no contract number up to these; the next contract number."""
+        self._head.revision = max(self._head.revision, revisions)
+        self._head.contract_count = max(self._head.contract_count, contracts)
+        return self._head.contract_count + 1
+
     def note(self, action: str, subject: str, **data: object) -> None:
         """Add an event to the audit log. `data` holds no UID, no name and no secret.
 

@@ -68,7 +68,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(_WAL_RETRY_S)
         else:
@@ -123,7 +123,7 @@ def explained(path: Path) -> Iterator[None]:
 
 def explain(error: sqlite3.Error, path: Path) -> StationError:
     """The desk's error for one of SQLite's."""
-    code = _primary_code(error)
+    code = primary_code(error)
     if code == sqlite3.SQLITE_FULL or _lacks_room(error, path):
         return _no_room(path)
     if code == sqlite3.SQLITE_CONSTRAINT:
@@ -147,7 +147,8 @@ def _no_room(path: Path) -> DiskFull:
     return DiskFull(f"there is no room left for {path}", hint=f"make room: df -h {path.parent}")
 
 
-def _primary_code(error: sqlite3.Error) -> int:
+def primary_code(error: sqlite3.Error) -> int:
+    """Which kind of error it is, without what SQLite says more exactly."""
     return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
 
 
@@ -162,10 +163,10 @@ def create_file(path: Path) -> None:
 
     :raises StoreError: it cannot be made
     """
-    with _told(path):
+    with told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        _sync(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        sync_folder(path.parent)
 
 
 def table_names(path: Path) -> set[str]:
@@ -183,7 +184,7 @@ def copy_into(path: Path, copy: Path) -> None:
     :raises DiskFull: there was no room; no half copy stays behind
     :raises StoreError: the store cannot be read, or the copy not be written
     """
-    with _told(copy):
+    with told(copy):
         os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     try:
         with (
@@ -191,7 +192,7 @@ def copy_into(path: Path, copy: Path) -> None:
             closing(sqlite3.connect(file_uri(path), uri=True, isolation_level=None)) as file,
         ):
             file.execute("VACUUM INTO ?", (str(copy),))
-        with _told(copy):
+        with told(copy):
             _sync(copy, os.O_RDWR)
     except BaseException:
         copy.unlink(missing_ok=True)
@@ -199,7 +200,7 @@ def copy_into(path: Path, copy: Path) -> None:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def told(path: Path) -> Iterator[None]:
     """Tell what the file system refuses in the words of the desk."""
     try:
         yield
@@ -207,6 +208,11 @@ def _told(path: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _no_room(path) from error
         raise StoreError(f"{path} cannot be made: {error.strerror}", hint=f"ls -ld {path.parent}") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Be sure that the names in a folder are on the disk."""
+    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def _sync(path: Path, flags: int) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import sqlite3
 import threading
+from contextlib import closing
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -13,9 +16,11 @@ from store_world import ANN, PATTERN, SUE, contract, issue, reserve, tell, uid, 
 
 from rfid_station.domain.card import CardState, Reason
 from rfid_station.errors import Conflict
+from rfid_station.store import restoring
 from rfid_station.store.bulk import NewCard
 from rfid_station.store.copying import copy_store
 from rfid_station.store.opening import Store, create_store, open_store
+from rfid_station.store.restoring import restore_over
 
 
 def reserve_at_once(
@@ -118,3 +123,25 @@ def issue_until_killed(place: Path | Base, first: int, told: Connection) -> None
             store.cards.move(card.id, CardState.BLOCKED, Reason.LOST, ANN, tell)
             told.send((number, CardState.BLOCKED))
             number += 1
+
+
+def restore_and_tell(file: Path, path: Path, ready: Connection) -> None:
+    ready.send(os.getpid())
+    restore_over(file, path, lambda _: SUE, discard_newer=True)
+
+
+def restore_and_die_writing(file: Path, path: Path, ready: Connection) -> None:
+    """Die when half of the pages are in the store's file already."""
+
+    def die_half_way(work: Path, present: sqlite3.Connection, _: Path) -> None:
+        def look(_: int, remaining: int, total: int) -> None:
+            if remaining < total / 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        present.execute("PRAGMA cache_size = 5")
+        with closing(sqlite3.connect(work)) as new:
+            new.backup(present, pages=1, progress=look)
+
+    restoring._write_into = die_half_way
+    ready.send(os.getpid())
+    restore_over(file, path, lambda _: SUE, discard_newer=True)

@@ -273,6 +273,25 @@ def test_an_outage_parks_nothing() -> None:
     assert desk.run().is_settled
 
 
+def test_a_partner_down_for_a_day_is_brought_home_by_one_request_for_each_card() -> None:
+    desk = Desk(tokens=12)
+    desk.cpo.fault = lambda _number, _token: DOWN
+    for hour in range(24):
+        for _ in range(6):
+            desk.run(deadline_s=30)
+            desk.clock.passed_s += 10 * MINUTE
+        desk.feed.change(1 + hour % 12, valid=hour % 2 == 0, urgent=False)
+    blocked = desk.feed.block(7)
+    assert desk.feed.standing(CPO).parked == ()
+    tried = len(desk.cpo.puts)
+    desk.cpo.fault = lambda _number, _token: None
+    desk.clock.passed_s += 10 * MINUTE
+    assert desk.run().is_settled
+    assert desk.cpo.puts[tried] == blocked.token
+    assert len(desk.cpo.puts) - tried == 12
+    assert desk.cpo.holds == {one.token.uid.hex: one.token for one in desk.feed.tokens.values()}
+
+
 def test_a_run_gives_up_on_a_partner_that_is_down_and_says_so() -> None:
     desk = Desk(tokens=12)
     desk.cpo.fault = lambda _number, _token: DOWN

@@ -24,6 +24,7 @@ from typing import Any
 
 import pytest
 from killed_processes import SUPPORT, hurried
+from station_invariants import check_invariants
 from stations import CLERK, issue_from
 
 from rfid_station.desk.delivery import replicator
@@ -222,23 +223,28 @@ def test_killed_again_and_again_nothing_is_lost_and_nothing_goes_back(folder: Pa
             two.kill(cpos)
             two.end()
             checked += check_what_is_durable(station, cpos)
+            check_invariants(station)
         for cpo in cpos:
             cpo.is_faulty = False
         bring_home(station)
         check_what_is_durable(station, cpos)
+        check_invariants(station, {cpo.name: held_by(cpo) for cpo in cpos})
         newest = {
             change.token.uid.hex: (change.token.valid, f"{change.token.last_updated:%Y-%m-%dT%H:%M:%SZ}")
             for change in tokens_of(station)
         }
     assert len(newest) == CARDS
     for cpo in cpos:
-        held = {uid: (token["valid"], token["last_updated"]) for uid, token in cpo.holds.items()}
-        assert held == newest, cpo.name
+        assert held_by(cpo) == newest, cpo.name
         assert cpo.backwards == []
         assert not SOAK or min(cpo.seen[fault] for fault in ("refuse", "busy", "drop", "apply and drop")) > 0
     assert not SOAK or checked > KILLS
     seen = sum((cpo.seen for cpo in cpos), Counter[str]())
     sys.stdout.write(f"{KILLS} kills, {checked} states checked, {seen.total()} PUTs: {dict(seen)}\n")
+
+
+def held_by(cpo: FaultyCpo) -> dict[str, tuple[bool, str]]:
+    return {uid: (token["valid"], token["last_updated"]) for uid, token in cpo.holds.items()}
 
 
 def bring_home(station: Station) -> None:
