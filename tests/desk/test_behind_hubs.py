@@ -162,7 +162,13 @@ def test_a_hub_that_is_being_connected_sees_where_to_tell(station: Station, fold
         with urlopen(request, timeout=10) as answer:
             details = json.load(answer)["data"]
 
-    assert {one["identifier"] for one in details["endpoints"]} == {"credentials", "tokens", "hubclientinfo"}
+    assert {one["identifier"] for one in details["endpoints"]} == {
+        "credentials",
+        "tokens",
+        "hubclientinfo",
+        "sessions",
+        "cdrs",
+    }
 
 
 def test_what_a_hub_tells_outlives_the_server(station: Station, folder: Path) -> None:

@@ -20,7 +20,7 @@ Start = Callable[..., ServedProcess]
 @pytest.fixture
 def station(folder: Path) -> Iterator[Station]:
     settings = listening_anywhere(folder, timeout_s=2.0) / "station.toml"
-    settings.write_text(settings.read_text().replace('"prompt"', '"file:phrase"', 1))
+    settings.write_text(settings.read_text().replace('passphrase = "prompt"', 'passphrase = "file:phrase"'))
     (folder / "secrets").mkdir(exist_ok=True)
     (folder / "secrets" / "phrase").write_text("four words by chance")
     with open_station(folder, CLERK) as opened:
