@@ -244,7 +244,10 @@ def test_a_hub_does_not_become_a_cpo_by_another_profile(folder: Path, hub: Hub, 
     assert "hubject speaks OICP" in said.stderr
 
 
-def test_certificates_come_from_the_settings_and_are_checked(folder: Path) -> None:
+def test_certificates_come_from_the_settings_and_are_checked(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rfid_station.cli.issuing.SETTLE_S", 0.2)
     made = self_signed("station.example")
     (folder / "hub.pem").write_text(made.certificate)
     (folder / "hub.key").write_text(made.key)
