@@ -31,7 +31,7 @@ from rfid_station.domain.delivery import Outcome
 from rfid_station.domain.feed import Lane
 from rfid_station.domain.partner import Connection, Endpoint
 from rfid_station.domain.token import Party, Token
-from rfid_station.store.partners import server_token_hash
+from rfid_station.store.partners.registry import server_token_hash
 from rfid_station.sync.worker import Worker
 
 TOKENS = int(os.environ.get("BENCH_TOKENS", "20000"))

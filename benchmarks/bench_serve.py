@@ -34,7 +34,7 @@ from rfid_station.desk.station import actor_at_keyboard, create_station, open_st
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import CardState, Reason
 from rfid_station.domain.partner import Connection
-from rfid_station.store.partners import server_token_hash
+from rfid_station.store.partners.registry import server_token_hash
 
 TOKENS = int(os.environ.get("BENCH_TOKENS", "100000"))
 TOKEN = "server-token-of-the-bench"

@@ -20,7 +20,7 @@ from rfid_station.errors import CardLost, CardRefused, Conflict, NoCard, Station
 if TYPE_CHECKING:
     from rfid_station.desk.station import Station
     from rfid_station.domain.card import Card
-    from rfid_station.store.packing import Parcel
+    from rfid_station.store.orders.packing import Parcel
 
 app = typer.Typer(
     help="Packing: card and letter into one envelope, envelopes into parcels.", no_args_is_help=True

@@ -10,7 +10,7 @@ import typer
 from rfid_station.cli.output import talk
 
 if TYPE_CHECKING:
-    from rfid_station.store.restoring import Restored
+    from rfid_station.store.backups.restoring import Restored
 
 
 def restored_document(restored: Restored) -> dict[str, object]:

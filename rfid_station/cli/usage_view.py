@@ -8,7 +8,7 @@ from rfid_station.domain.charge import plain
 
 if TYPE_CHECKING:
     from rfid_station.desk.usage import Line
-    from rfid_station.store.charge_rows import KeptCharge
+    from rfid_station.store.usage.charge_rows import KeptCharge
 
 
 def charge_row(kept: KeptCharge) -> dict[str, Any]:

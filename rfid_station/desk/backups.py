@@ -13,11 +13,11 @@ from rfid_station.desk.station import Station
 from rfid_station.domain.actor import Actor
 from rfid_station.errors import StationError, StoreError, WrongCall
 from rfid_station.settings import PROMPT, Settings, load_settings, store_url
-from rfid_station.store.address import is_on_server, path_of
-from rfid_station.store.aftermath import NUMBERS_LEFT_OUT
-from rfid_station.store.backing_up import Backup, back_up
+from rfid_station.store.backups.aftermath import NUMBERS_LEFT_OUT
+from rfid_station.store.backups.backing_up import Backup, back_up
+from rfid_station.store.backups.restoring import Prove, Restored, restore_elsewhere, restore_over
+from rfid_station.store.engines.address import is_on_server, path_of
 from rfid_station.store.opening import Store
-from rfid_station.store.restoring import Prove, Restored, restore_elsewhere, restore_over
 from rfid_station.vault import Vault
 
 FOLDER = "backups"

@@ -9,7 +9,7 @@ from rfid_station.desk.station import Station
 from rfid_station.domain.hub_client import BehindHub, HubClient, behind_hub
 from rfid_station.domain.partner import Partner
 from rfid_station.domain.token import Party
-from rfid_station.store.hub_clients import HubClients
+from rfid_station.store.partners.hub_clients import HubClients
 from rfid_station.sync.confirmation import Confirmation
 
 Seen = Callable[[Sequence[Confirmation]], None]

@@ -29,9 +29,9 @@ from rfid_station.reader.diagnosis import Service, diagnose
 from rfid_station.reader.machine import Machine
 from rfid_station.reader.opening import list_readers
 from rfid_station.settings import Settings, load_settings, store_url
-from rfid_station.store.address import is_on_server
+from rfid_station.store.engines.address import is_on_server
+from rfid_station.store.engines.sqlite_facts import sqlite_facts
 from rfid_station.store.opening import place_of
-from rfid_station.store.sqlite_facts import sqlite_facts
 from rfid_station.vault import Vault
 
 LITTLE_ROOM = 200 * 1024 * 1024

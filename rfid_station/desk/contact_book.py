@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from rfid_station.domain.contact import Contact
 from rfid_station.errors import StationError
 from rfid_station.ocpi.port import TokenPage, TokenShelf
-from rfid_station.store.contacts import Contacts
+from rfid_station.store.partners.contacts import Contacts
 
 PULL_EVERY_S = 60.0
 """How often it is written down that a partner reads from us."""

@@ -13,8 +13,8 @@ from rfid_station.domain.contract_id import parse_contract_id
 from rfid_station.domain.feed import Change, Lane
 from rfid_station.domain.partner import Partner, PartnerState
 from rfid_station.errors import Conflict, StationError, WrongCall
-from rfid_station.store.feed import Proof
 from rfid_station.store.prints import FRONT
+from rfid_station.store.told.feed import Proof
 
 _NEWEST = "newest state"
 

@@ -17,7 +17,7 @@ from rfid_station.domain.card import Card, Driver
 from rfid_station.domain.card_group import check_group
 from rfid_station.domain.order import Item, Order, OrderLine, Progress, Way
 from rfid_station.errors import Conflict, WrongCall
-from rfid_station.store.orders import NewOrder
+from rfid_station.store.orders.work_orders import NewOrder
 
 Tell = Callable[[Finding], None]
 

@@ -12,7 +12,7 @@ from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card
 from rfid_station.domain.order import Way
 from rfid_station.errors import Conflict
-from rfid_station.store.packing import Packed, Parcel, refuse_stopped
+from rfid_station.store.orders.packing import Packed, Parcel, refuse_stopped
 from rfid_station.store.prints import MAKE_CARDS
 
 LETTER = "letter"

@@ -14,7 +14,7 @@ from rfid_station.domain.partner import Partner
 from rfid_station.domain.partner_profile import Protocol, check_partner_name
 from rfid_station.errors import WrongCall
 from rfid_station.ocpi.invitation import draw_invitation
-from rfid_station.store.partners import server_token_hash
+from rfid_station.store.partners.registry import server_token_hash
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rfid_station.desk.station import Station
 from rfid_station.domain.partner import Connection
-from rfid_station.store.partners import HANDSHAKE, server_token_hash
+from rfid_station.store.partners.registry import HANDSHAKE, server_token_hash
 
 
 @dataclass(frozen=True, slots=True)

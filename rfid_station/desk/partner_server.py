@@ -13,8 +13,8 @@ from rfid_station.ocpi.port import Us
 from rfid_station.ocpi.reach import Reach
 from rfid_station.ocpi.registrar import Registrar
 from rfid_station.ocpi.server import create_app, serve_in_thread
-from rfid_station.store.hub_clients import HubClients
-from rfid_station.store.shelf import Shelf
+from rfid_station.store.partners.hub_clients import HubClients
+from rfid_station.store.told.shelf import Shelf
 
 SERVER_TOKEN_BYTES = 32
 

@@ -18,7 +18,7 @@ from rfid_station.errors import Conflict, StationError, WrongCall
 from rfid_station.ocpi.client import check_token
 from rfid_station.ocpi.handshake import credentials_url_of, register, unregister
 from rfid_station.ocpi.port import Registration
-from rfid_station.store.partners import server_token_hash
+from rfid_station.store.partners.registry import server_token_hash
 
 
 def add_partner(

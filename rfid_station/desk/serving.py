@@ -19,8 +19,8 @@ from rfid_station.domain.partner import Partner, PartnerState
 from rfid_station.errors import StationError, WrongCall
 from rfid_station.ocpi.server import Limits, Metrics, Tls, create_app, listen, serve_in_thread
 from rfid_station.ocpi.server.openapi import describe
-from rfid_station.store.hub_clients import HubClients
-from rfid_station.store.shelf import Doorman, Shelf
+from rfid_station.store.partners.hub_clients import HubClients
+from rfid_station.store.told.shelf import Doorman, Shelf
 from rfid_station.sync.worker import Worker
 
 Log = Callable[[Mapping[str, object]], None]

@@ -25,7 +25,7 @@ from rfid_station.errors import WrongCall
 from rfid_station.settings import FILE_NAME, Settings, StoreSettings, load_settings
 from rfid_station.shipped import shipped
 from rfid_station.small_file import small_text, table_of
-from rfid_station.store.address import check_address
+from rfid_station.store.engines.address import check_address
 from rfid_station.store.opening import Store
 from rfid_station.vault import Vault
 

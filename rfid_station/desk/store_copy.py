@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rfid_station.desk.station import Station
-from rfid_station.store.copying import Copied, copy_store
+from rfid_station.store.backups.copying import Copied, copy_store
 
 
 def copy_own_store(station: Station, url: str, password_reference: str | None) -> Copied:

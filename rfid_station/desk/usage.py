@@ -17,7 +17,7 @@ from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card
 from rfid_station.domain.charge import plain
 from rfid_station.errors import WrongCall
-from rfid_station.store.charge_rows import KeptCharge
+from rfid_station.store.usage.charge_rows import KeptCharge
 
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 

@@ -13,7 +13,7 @@ from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Role
 from rfid_station.errors import StoreError
 from rfid_station.store.chain import START, ChainReport, Event, event_hash
-from rfid_station.store.engine import Database
+from rfid_station.store.engines.engine import Database
 from rfid_station.store.ledger import booking
 from rfid_station.store.soundness import CheckReport, unsound
 from rfid_station.store.tables import event, meta

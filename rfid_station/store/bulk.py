@@ -27,15 +27,15 @@ from rfid_station.domain.visual_number import bare
 from rfid_station.errors import Conflict
 from rfid_station.store.card_rows import CARDS, card_of, subject_of
 from rfid_station.store.chain import canonical_texts
-from rfid_station.store.engine import Database
+from rfid_station.store.engines.engine import Database
+from rfid_station.store.engines.spelling import listed
 from rfid_station.store.ledger import Ledger, booking
-from rfid_station.store.order_items import Wanted, delivered_lines
+from rfid_station.store.orders.items import Wanted, delivered_lines
 from rfid_station.store.search import search_text
-from rfid_station.store.spelling import listed
-from rfid_station.store.stock_ledger import Why, post
-from rfid_station.store.stock_supply import MakersBlanks, makers_blanks
+from rfid_station.store.stock.entries import Why, post
+from rfid_station.store.stock.supply import MakersBlanks, makers_blanks
 from rfid_station.store.tables import IS_LIVING, card, driver, moment_text, preprinted, token, work_order
-from rfid_station.store.telling import TokenOf, tell
+from rfid_station.store.told.telling import TokenOf, tell
 from rfid_station.store.whole_rows import insert_whole
 
 CHUNK = 1000

@@ -11,7 +11,7 @@ from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Card, Role
 from rfid_station.store.blocks import blocked_by
 from rfid_station.store.card_rows import CARDS, card_row, first_card, subject_of
-from rfid_station.store.engine import Database
+from rfid_station.store.engines.engine import Database
 from rfid_station.store.ledger import Ledger, booking
 from rfid_station.store.tables import card, tap
 

@@ -30,13 +30,14 @@ from rfid_station.store.card_rows import (
     subject_of,
 )
 from rfid_station.store.chain import Event
-from rfid_station.store.driver_rows import add_driver
-from rfid_station.store.engine import Database
+from rfid_station.store.engines.engine import Database
+from rfid_station.store.engines.spelling import next_id
 from rfid_station.store.ledger import Ledger, booking
 from rfid_station.store.moving import CHANGE, moved, note_state
 from rfid_station.store.numbering import Draws, draw_numbers
-from rfid_station.store.order_items import Wanted, wanted_by
-from rfid_station.store.preprinting import match, spoil_with, waiting
+from rfid_station.store.orders.items import Wanted, wanted_by
+from rfid_station.store.orders.preprinting import match, spoil_with, waiting
+from rfid_station.store.people.driver_rows import add_driver
 from rfid_station.store.replacing import (
     check_replaceable,
     end_replaced,
@@ -46,11 +47,10 @@ from rfid_station.store.replacing import (
     settle_request,
 )
 from rfid_station.store.search import MOST_HITS, Hit, find_hits
-from rfid_station.store.spelling import next_id
-from rfid_station.store.stock_ledger import Why, post, put_back
-from rfid_station.store.stock_supply import Picked, pick
+from rfid_station.store.stock.entries import Why, post, put_back
+from rfid_station.store.stock.supply import Picked, pick
 from rfid_station.store.tables import card, driver, meta
-from rfid_station.store.telling import TokenOf, tell
+from rfid_station.store.told.telling import TokenOf, tell
 
 _INSERT_CARD = insert(card).values(id=next_id(card)).returning(card.c.id)
 

@@ -16,12 +16,12 @@ from rfid_station.domain.card import Card, CardState, Reason, Role
 from rfid_station.domain.token import Token
 from rfid_station.errors import MoveNotAllowed
 from rfid_station.store.card_rows import CARDS, card_of, card_row, subject_of
-from rfid_station.store.engine import Database
+from rfid_station.store.engines.engine import Database
 from rfid_station.store.ledger import Ledger, booking
 from rfid_station.store.moving import CHANGE, moved, note_state
 from rfid_station.store.tables import MAY_EXPIRE, card, token
-from rfid_station.store.telling import tell
-from rfid_station.store.token_rows import token_from
+from rfid_station.store.told.telling import tell
+from rfid_station.store.told.token_rows import token_from
 
 CALENDAR = Actor("calendar", Role.SYSTEM)
 

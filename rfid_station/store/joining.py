@@ -15,11 +15,11 @@ from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Card
 from rfid_station.errors import Conflict, MoveNotAllowed
 from rfid_station.store.card_rows import CARDS, card_of, card_row, subject_of
-from rfid_station.store.engine import Database
+from rfid_station.store.engines.engine import Database
 from rfid_station.store.ledger import Ledger, booking
 from rfid_station.store.moving import CHANGE
 from rfid_station.store.tables import card
-from rfid_station.store.telling import TokenOf, tell
+from rfid_station.store.told.telling import TokenOf, tell
 
 LONGEST = 20
 """Characters of an idTag in OCPP 1.x."""

@@ -17,8 +17,8 @@ from sqlalchemy import Connection, select, update
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.token import next_stamp
 from rfid_station.store.chain import canonical_json, event_hash, sealing
-from rfid_station.store.engine import Database
-from rfid_station.store.spelling import tell_news
+from rfid_station.store.engines.engine import Database
+from rfid_station.store.engines.spelling import tell_news
 from rfid_station.store.tables import event, meta, moment_text
 from rfid_station.store.whole_rows import insert_whole
 

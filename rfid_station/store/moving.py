@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, update
 from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.store.card_rows import subject_of
 from rfid_station.store.ledger import Ledger
-from rfid_station.store.stock_ledger import follow
+from rfid_station.store.stock.entries import follow
 from rfid_station.store.tables import card
 
 CHANGE = update(card).where(card.c.id == bindparam("card_id"))

@@ -12,33 +12,33 @@ from sqlalchemy import Connection, inspect, text
 from rfid_station.domain.actor import Actor
 from rfid_station.errors import Conflict, StoreError, StoreTooNew, WrongCall
 from rfid_station.store import migrations
-from rfid_station.store.address import check_server, is_on_server, path_of
 from rfid_station.store.audit import Audit
 from rfid_station.store.bulk import Bulk
 from rfid_station.store.card_pages import CardPages
 from rfid_station.store.cards import Cards
-from rfid_station.store.charges import Charges
-from rfid_station.store.claims import Claims
-from rfid_station.store.contacts import Contacts
-from rfid_station.store.drivers import Drivers
-from rfid_station.store.engine import Clock, Database, utc_now
+from rfid_station.store.engines.address import check_server, is_on_server, path_of
+from rfid_station.store.engines.engine import Clock, Database, utc_now
+from rfid_station.store.engines.place import Place
+from rfid_station.store.engines.sqlite_file import SqliteFile
 from rfid_station.store.expiring import Dates
-from rfid_station.store.feed import Feed
 from rfid_station.store.joining import Joined
 from rfid_station.store.ledger import Ledger
-from rfid_station.store.operators import Operators
-from rfid_station.store.orders import Orders
-from rfid_station.store.packing import Packing
-from rfid_station.store.partners import Partners
-from rfid_station.store.place import Place
-from rfid_station.store.preprinting import Preprints
+from rfid_station.store.orders.packing import Packing
+from rfid_station.store.orders.preprinting import Preprints
+from rfid_station.store.orders.work_orders import Orders
+from rfid_station.store.partners.contacts import Contacts
+from rfid_station.store.partners.registry import Partners
+from rfid_station.store.people.claims import Claims
+from rfid_station.store.people.drivers import Drivers
+from rfid_station.store.people.operators import Operators
+from rfid_station.store.people.shifts import Shifts
 from rfid_station.store.prints import Prints
 from rfid_station.store.replacing import Replacements
-from rfid_station.store.shifts import Shifts
-from rfid_station.store.sqlite_file import SqliteFile
-from rfid_station.store.stock import Stock
-from rfid_station.store.token_list import TokenList
-from rfid_station.store.usage import Usage
+from rfid_station.store.stock.lots import Stock
+from rfid_station.store.told.feed import Feed
+from rfid_station.store.told.token_list import TokenList
+from rfid_station.store.usage.charges import Charges
+from rfid_station.store.usage.history import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def place_of(url: str, password: str | None = None) -> Place:
         return SqliteFile(path_of(url))
     check_server(url)
     try:
-        from rfid_station.store.postgresql_database import PostgresqlDatabase
+        from rfid_station.store.engines.postgresql_database import PostgresqlDatabase
     except ImportError:
         raise WrongCall(
             "the part that speaks to PostgreSQL is not installed",

@@ -15,10 +15,10 @@ from rfid_station.domain.card import Card
 from rfid_station.domain.order import Preprinted
 from rfid_station.errors import Conflict, StationError, WrongCall
 from rfid_station.store.card_rows import CARDS, card_of, subject_of
-from rfid_station.store.engine import Database
+from rfid_station.store.engines.engine import Database
+from rfid_station.store.engines.spelling import among, next_id
 from rfid_station.store.ledger import booking
-from rfid_station.store.preprinted_rows import PREPRINTED, preprinted_of, preprinted_subject
-from rfid_station.store.spelling import among, next_id
+from rfid_station.store.orders.preprinted_rows import PREPRINTED, preprinted_of, preprinted_subject
 from rfid_station.store.tables import card, preprinted, print_item, print_job
 
 FRONT = "front"

@@ -23,11 +23,11 @@ from rfid_station.domain.card import (
 )
 from rfid_station.errors import Conflict, MoveNotAllowed, WrongCall
 from rfid_station.store.card_rows import CARDS, card_of, card_row, subject_of, successor_of
-from rfid_station.store.engine import Database
+from rfid_station.store.engines.engine import Database
 from rfid_station.store.ledger import Ledger, booking
 from rfid_station.store.moving import CHANGE, moved, note_state
 from rfid_station.store.tables import IS_TO_BE_REPLACED, card
-from rfid_station.store.telling import TokenOf, tell
+from rfid_station.store.told.telling import TokenOf, tell
 
 _ASKED = CARDS.where(IS_TO_BE_REPLACED).order_by(card.c.id)
 _LOST = (Reason.LOST, Reason.STOLEN)

@@ -31,7 +31,7 @@ from rfid_station.domain.uid import cut_readings, readings
 from rfid_station.domain.visual_number import bare
 from rfid_station.errors import WrongCall
 from rfid_station.store.card_rows import CARDS, card_of
-from rfid_station.store.spelling import contains
+from rfid_station.store.engines.spelling import contains
 from rfid_station.store.tables import (
     IS_LIVING,
     card,

@@ -14,8 +14,7 @@ from sqlalchemy import Column, Connection, Select, Table, func, or_, select
 from rfid_station.domain.card import CardState
 from rfid_station.domain.cover import ANY_GROUP
 from rfid_station.store.chain import ChainReport
-from rfid_station.store.sight import cover_of, is_covered
-from rfid_station.store.stock_check import unbalanced
+from rfid_station.store.stock.check import unbalanced
 from rfid_station.store.tables import (
     IS_LIVING,
     card,
@@ -27,6 +26,7 @@ from rfid_station.store.tables import (
     token,
     withdrawn,
 )
+from rfid_station.store.told.sight import cover_of, is_covered
 
 _WITHOUT_TOKEN = {CardState.RESERVED, CardState.ENCODING, CardState.SPOILED}
 _WITH_TOKEN = [state.value for state in CardState if state not in _WITHOUT_TOKEN]

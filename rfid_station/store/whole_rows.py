@@ -18,7 +18,7 @@ def insert_whole(connection: Connection, table: Table, columns: tuple[str, ...],
     if not rows:
         return
     if connection.dialect.name == "postgresql":
-        from rfid_station.store.postgresql import insert_many
+        from rfid_station.store.engines.postgresql import insert_many
 
         insert_many(connection, table, columns, rows)
         return

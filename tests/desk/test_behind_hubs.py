@@ -29,8 +29,8 @@ from rfid_station.domain.hub_client import ConnectionStatus, HubClient
 from rfid_station.domain.partner import Connection, Endpoint
 from rfid_station.domain.partner_profile import PartnerProfile
 from rfid_station.domain.token import Party
-from rfid_station.store.hub_clients import HubClients
-from rfid_station.store.partners import server_token_hash
+from rfid_station.store.partners.hub_clients import HubClients
+from rfid_station.store.partners.registry import server_token_hash
 from rfid_station.sync.confirmation import Confirmation, PushAnswer, Risk
 
 AT = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)

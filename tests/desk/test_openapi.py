@@ -30,7 +30,7 @@ from rfid_station.domain.card import CardState, Reason
 from rfid_station.domain.partner import Connection, Endpoint
 from rfid_station.domain.token import Party
 from rfid_station.simulator.cpo.virtual_cpo import VirtualCpo
-from rfid_station.store.partners import server_token_hash
+from rfid_station.store.partners.registry import server_token_hash
 
 FIRST_TOKEN = "first-token-out-of-band"
 NOW = "2026-01-15T09:30:00Z"

@@ -26,7 +26,7 @@ from rfid_station.domain.partner import Connection, Endpoint
 from rfid_station.domain.token import Party
 from rfid_station.errors import WrongCall
 from rfid_station.simulator.cpo.virtual_cpo import VirtualCpo
-from rfid_station.store.partners import server_token_hash
+from rfid_station.store.partners.registry import server_token_hash
 
 FIRST_TOKEN = "first-token-out-of-band"
 SERVER_TOKEN = "server-token-of-the-partner"

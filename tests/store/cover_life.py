@@ -24,7 +24,7 @@ from rfid_station.domain.partner import Connection
 from rfid_station.domain.token import Token, Whitelist
 from rfid_station.domain.uid import CardUid
 from rfid_station.store.opening import open_store
-from rfid_station.store.shelf import Shelf
+from rfid_station.store.told.shelf import Shelf
 
 NAMES = ("cpo", "hub")
 GROUPS = ("general", "acme", "staff")

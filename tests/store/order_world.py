@@ -14,7 +14,7 @@ from rfid_station.domain.order import Item, Order, OrderLine, Way
 from rfid_station.errors import Conflict
 from rfid_station.store.numbering import Draws
 from rfid_station.store.opening import Store, open_store
-from rfid_station.store.orders import NewOrder
+from rfid_station.store.orders.work_orders import NewOrder
 from rfid_station.store.prints import PrintItem
 
 

@@ -16,11 +16,11 @@ from store_world import ANN, PATTERN, SUE, contract, issue, reserve, tell, uid, 
 
 from rfid_station.domain.card import CardState, Reason
 from rfid_station.errors import Conflict
-from rfid_station.store import restoring
+from rfid_station.store.backups import restoring
+from rfid_station.store.backups.copying import copy_store
+from rfid_station.store.backups.restoring import restore_over
 from rfid_station.store.bulk import NewCard
-from rfid_station.store.copying import copy_store
 from rfid_station.store.opening import Store, create_store, open_store
-from rfid_station.store.restoring import restore_over
 
 
 def reserve_at_once(

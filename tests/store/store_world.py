@@ -18,10 +18,11 @@ from rfid_station.domain.stock import Delivery, Lot, Supply
 from rfid_station.domain.token import Party, Token, Whitelist, token_of
 from rfid_station.domain.uid import CardUid
 from rfid_station.domain.visual_number import NumberPattern
-from rfid_station.store import migrations, sqlite
-from rfid_station.store.engine import Database
+from rfid_station.store import migrations
+from rfid_station.store.engines import sqlite
+from rfid_station.store.engines.engine import Database
+from rfid_station.store.engines.sqlite_file import SqliteFile
 from rfid_station.store.opening import Store
-from rfid_station.store.sqlite_file import SqliteFile
 
 ANN = Actor("ann", Role.CLERK)
 SUE = Actor("sue", Role.SUPERVISOR)
@@ -29,7 +30,7 @@ PATTERN = NumberPattern("EXM-####-####-@")
 DESK = Supply("desk-1")
 PRELOADED = [
     "rfid_station.store.opening",
-    "rfid_station.store.postgresql_database",
+    "rfid_station.store.engines.postgresql_database",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite.pysqlite",
 ]

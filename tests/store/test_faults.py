@@ -46,7 +46,7 @@ from rfid_station.desk.station import Station, open_station
 from rfid_station.domain.card import CardState, Reason
 from rfid_station.domain.feed import Lane
 from rfid_station.errors import StoreError
-from rfid_station.store import sqlite
+from rfid_station.store.engines import sqlite
 from rfid_station.store.opening import create_store, open_store
 
 SOAK = bool(os.environ.get("SOAK"))

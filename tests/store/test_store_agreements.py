@@ -20,8 +20,10 @@ from rfid_station.domain.partner import Connection
 from rfid_station.domain.service_level import ServiceLevel
 from rfid_station.domain.token import Token, Whitelist
 from rfid_station.errors import Conflict, WrongCall
-from rfid_station.store import covers, partners, telling
 from rfid_station.store.opening import Store, create_store, open_store
+from rfid_station.store.partners import covers
+from rfid_station.store.partners import registry as partners
+from rfid_station.store.told import telling
 
 CPO = "cpo"
 FREE = Connection("2.2.1", "https://cpo.example", (), ())

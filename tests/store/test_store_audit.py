@@ -18,8 +18,8 @@ from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import CardState, Reason, Role
 from rfid_station.errors import Conflict, StoreError
 from rfid_station.store.chain import START, canonical_json, canonical_texts, event_hash, sealing
+from rfid_station.store.engines.sqlite import EVENT_TRIGGERS
 from rfid_station.store.opening import Store, open_store
-from rfid_station.store.sqlite import EVENT_TRIGGERS
 
 LAST = 8
 """Events after `filled`: the new store, four of the first card and one of the second, a block, a look."""

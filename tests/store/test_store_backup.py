@@ -21,10 +21,10 @@ from rfid_station.domain.feed import Lane
 from rfid_station.domain.partner import Connection
 from rfid_station.domain.token import Token
 from rfid_station.errors import Conflict, DiskFull, MoveNotAllowed, StoreError, StoreTooNew
-from rfid_station.store import backing_up, restoring
-from rfid_station.store.backing_up import back_up
+from rfid_station.store.backups import backing_up, restoring
+from rfid_station.store.backups.backing_up import back_up
+from rfid_station.store.backups.restoring import Restored, restore_elsewhere, restore_over
 from rfid_station.store.opening import Store, open_store
-from rfid_station.store.restoring import Restored, restore_elsewhere, restore_over
 
 PROCESSES = get_context("forkserver")
 PROCESSES.set_forkserver_preload(PRELOADED)

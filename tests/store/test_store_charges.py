@@ -20,8 +20,8 @@ from rfid_station.domain.partner import Connection
 from rfid_station.domain.partner_profile import PartnerProfile
 from rfid_station.domain.token import Party
 from rfid_station.errors import Conflict, WrongCall
-from rfid_station.store.charges import Charges
 from rfid_station.store.opening import Store
+from rfid_station.store.usage.charges import Charges
 
 CPO = Party("NL", "CPO")
 OURS = Party("NL", "EXM")

@@ -18,8 +18,8 @@ from rfid_station.domain.card import CardState, Driver, Reason
 from rfid_station.domain.feed import Lane, Parked
 from rfid_station.domain.partner import Connection
 from rfid_station.errors import Conflict, MoveNotAllowed, StoreError, WrongCall
-from rfid_station.store import copying
-from rfid_station.store.copying import copy_store
+from rfid_station.store.backups import copying
+from rfid_station.store.backups.copying import copy_store
 from rfid_station.store.opening import Store, create_store, open_store
 from rfid_station.store.prints import PrintItem
 from rfid_station.store.tables import METADATA

@@ -113,7 +113,7 @@ def test_authorization_says_expired_before_anybody_noted_it(
     from test_store_shelf import add
 
     from rfid_station.ocpi.port import Allowed
-    from rfid_station.store.shelf import Shelf
+    from rfid_station.store.told.shelf import Shelf
 
     card = issue(store, 1)
     add(store, "cpo")

@@ -10,7 +10,7 @@ import pytest
 from store_world import url_of
 
 from rfid_station.errors import WrongCall
-from rfid_station.store.sqlite_facts import has_wal_reset_fault, sqlite_facts
+from rfid_station.store.engines.sqlite_facts import has_wal_reset_fault, sqlite_facts
 
 FAULTY = [(3, 7, 0), (3, 40, 1), (3, 44, 5), (3, 45, 0), (3, 50, 6), (3, 51, 0), (3, 51, 2)]
 SOUND = [(3, 6, 23), (3, 44, 6), (3, 44, 9), (3, 50, 7), (3, 50, 10), (3, 51, 3), (3, 52, 0), (4, 0, 0)]
@@ -56,7 +56,7 @@ def test_facts_of_a_wrong_address() -> None:
         sqlite_facts("postgresql://db/station")
 
 
-@pytest.mark.parametrize("module", ["rfid_station.store", "rfid_station.store.sqlite_facts"])
+@pytest.mark.parametrize("module", ["rfid_station.store", "rfid_station.store.engines.sqlite_facts"])
 def test_doctor_needs_no_sql_package(module: str) -> None:
     packages = {"sqlalchemy", "sqlmodel", "alembic", "pydantic"}
     code = f"import sys, {module}; print(sorted({packages} & set(sys.modules)))"

@@ -11,8 +11,8 @@ from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import CardState, Reason
 from rfid_station.domain.feed import Lane, Parked
 from rfid_station.errors import WrongCall
-from rfid_station.store.feed import Feed, Proof
 from rfid_station.store.opening import Store
+from rfid_station.store.told.feed import Feed, Proof
 from rfid_station.sync.port import FeedStore
 
 

@@ -17,8 +17,8 @@ from rfid_station.domain.hub_client import BehindHub, ConnectionStatus, HubClien
 from rfid_station.domain.partner import Connection
 from rfid_station.domain.token import Party
 from rfid_station.errors import Conflict, WrongCall
-from rfid_station.store.hub_clients import HubClients
 from rfid_station.store.opening import Store, create_store, open_store
+from rfid_station.store.partners.hub_clients import HubClients
 
 TESS = Actor("Tess", Role.CLERK)
 AT = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)

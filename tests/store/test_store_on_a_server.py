@@ -20,10 +20,11 @@ from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import CardState, Driver, Reason
 from rfid_station.domain.feed import Lane, Parked
 from rfid_station.errors import Conflict, DiskFull, StationError, StoreError, WrongCall
-from rfid_station.store import expiring, migrations, postgresql, search
-from rfid_station.store.address import without_password
+from rfid_station.store import expiring, migrations, search
+from rfid_station.store.engines import postgresql
+from rfid_station.store.engines.address import without_password
+from rfid_station.store.engines.snapshot import Remembered
 from rfid_station.store.opening import Store, create_store, open_store
-from rfid_station.store.snapshot import Remembered
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def test_an_init_torn_late_leaves_nothing(empty: Base, monkeypatch: pytest.Monke
 
 
 def test_without_the_driver_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "rfid_station.store.postgresql_database", None)
+    monkeypatch.setitem(__import__("sys").modules, "rfid_station.store.engines.postgresql_database", None)
     with pytest.raises(WrongCall, match="is not installed") as refused:
         open_store("postgresql+psycopg://desk@/station")
     assert refused.value.hint == "pip install 'rfid-station[postgresql]'"

@@ -22,7 +22,8 @@ from store_world import ANN, START, Clock, contents, issue, make_older_store, re
 
 from rfid_station.domain.card import CardState, Reason
 from rfid_station.errors import Conflict, DiskFull, StoreError, StoreTooNew, WrongCall
-from rfid_station.store import migrations, sqlite
+from rfid_station.store import migrations
+from rfid_station.store.engines import sqlite
 from rfid_station.store.ledger import Ledger
 from rfid_station.store.opening import Store, create_store, open_store
 from rfid_station.store.tables import METADATA

@@ -31,7 +31,7 @@ from rfid_station.domain.card import Card, CardState, Reason, Replacement, Repla
 from rfid_station.domain.order import Missing, OrderLine, Way
 from rfid_station.errors import Conflict, MoveNotAllowed, StationError, WrongCall
 from rfid_station.store.opening import Store, create_store
-from rfid_station.store.orders import NewOrder
+from rfid_station.store.orders.work_orders import NewOrder
 
 
 def made(store: Store, number: int, line: str) -> Card:

@@ -34,7 +34,7 @@ from rfid_station.domain.token import Party, Whitelist
 from rfid_station.errors import Conflict, WrongCall
 from rfid_station.ocpi.port import Caller, PartnerBook
 from rfid_station.store.opening import Store, open_store
-from rfid_station.store.partners import Partners, server_token_hash
+from rfid_station.store.partners.registry import Partners, server_token_hash
 
 URL = "https://cpo.example/ocpi/versions"
 AGREEMENT = Agreement(date(2026, 1, 1), date(2027, 12, 31), Whitelist.NEVER)

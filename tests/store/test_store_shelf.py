@@ -22,11 +22,11 @@ from rfid_station.domain.card import CardState, Driver, Reason
 from rfid_station.domain.partner import Connection
 from rfid_station.domain.token import Token, Whitelist
 from rfid_station.ocpi.port import Allowed, Caller
-from rfid_station.store.engine import Database
+from rfid_station.store.engines.engine import Database
+from rfid_station.store.engines.snapshot import Remembered
 from rfid_station.store.opening import Store, open_store
-from rfid_station.store.shelf import Doorman, Shelf
-from rfid_station.store.snapshot import Remembered
 from rfid_station.store.tables import token
+from rfid_station.store.told.shelf import Doorman, Shelf
 
 PROCESSES = get_context("forkserver")
 PROCESSES.set_forkserver_preload(PRELOADED)
@@ -325,7 +325,7 @@ class CountingBook:
 
 
 def test_the_doorman_asks_again_only_after_a_change(store: Store, path: Path) -> None:
-    from rfid_station.store.partners import server_token_hash
+    from rfid_station.store.partners.registry import server_token_hash
 
     book = CountingBook(store)
     doorman = Doorman(store.database, book)

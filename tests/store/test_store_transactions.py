@@ -22,9 +22,9 @@ from rfid_station.domain.feed import Lane, Parked
 from rfid_station.domain.partner import Connection
 from rfid_station.domain.token import Token
 from rfid_station.errors import DiskFull, StoreError
-from rfid_station.store import sqlite
+from rfid_station.store.engines import sqlite
+from rfid_station.store.engines.place import PURPOSE, Purpose
 from rfid_station.store.opening import Store, create_store, open_store
-from rfid_station.store.place import PURPOSE, Purpose
 from rfid_station.store.prints import PrintItem
 
 CONNECTION = Connection("2.2.1", "https://cpo.example", (), ())

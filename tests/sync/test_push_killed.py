@@ -33,7 +33,7 @@ from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.feed import Lane
 from rfid_station.domain.partner import Connection, Endpoint
 from rfid_station.domain.token import Party
-from rfid_station.store.partners import server_token_hash
+from rfid_station.store.partners.registry import server_token_hash
 
 SOAK = bool(os.environ.get("SOAK"))
 KILLS = 60 if SOAK else 3

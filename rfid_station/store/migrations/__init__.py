@@ -47,7 +47,7 @@ def create(connection: Connection) -> None:
                 f"BEGIN SELECT RAISE(ABORT, 'an event is never {done}'); END"
             )
     if connection.dialect.name == "postgresql":
-        from rfid_station.store.postgresql import compare_bytewise, protect_events
+        from rfid_station.store.engines.postgresql import compare_bytewise, protect_events
 
         compare_bytewise(connection)
         protect_events(connection)
@@ -70,6 +70,6 @@ def upgrade(connection: Connection, to: str = "head") -> None:
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     command.upgrade(config, to)
     if connection.dialect.name == "postgresql":
-        from rfid_station.store.postgresql import compare_bytewise
+        from rfid_station.store.engines.postgresql import compare_bytewise
 
         compare_bytewise(connection)

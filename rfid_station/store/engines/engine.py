@@ -1,0 +1,80 @@
+"""The database: two kinds of transactions, one for reading and one for writing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from rfid_station.store.engines.place import PURPOSE, Place, Purpose
+from rfid_station.store.engines.snapshot import Snapshots
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The clock of this machine, in UTC."""
+    return datetime.now(UTC)
+
+
+class Database:
+    """An existing store. May be used from several threads; each transaction has its own connection."""
+
+    def __init__(self, place: Place, clock: Clock = utc_now) -> None:
+        self.place = place
+        self.clock = clock
+        self._engine = place.engine()
+
+    @property
+    def path(self) -> Path | None:
+        """The store's file, if it is one."""
+        return self.place.path
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent view of the store. It ends by a rollback: nothing can be changed in it.
+
+        :raises StoreError: the store cannot be used
+        """
+        with self.place.explained(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One change: all of it is committed at the end, or nothing if anything is raised inside.
+
+        Whoever is inside is the only writer.
+
+        :raises DiskFull: there was no room; nothing was changed
+        :raises StoreError: the store cannot be used; nothing was changed
+        """
+        with self.place.explained(), self._engine.connect() as connection:
+            connection.execution_options(**{PURPOSE: Purpose.WRITE})
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def rebuild(self) -> Iterator[Connection]:
+        """Write like `write` where tables are made or altered: when a store is made, and for migrations."""
+        with (
+            self.place.explained(),
+            self._engine.connect() as connection,
+            self.place.rebuilding(connection),
+        ):
+            connection.execution_options(**{PURPOSE: Purpose.REBUILD})
+            with connection.begin():
+                yield connection
+
+    def snapshots(self) -> Snapshots:
+        """A connection for reading without ceremony, of its own.
+
+        :raises StoreError: the store cannot be used
+        """
+        return self.place.snapshots()
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._engine.dispose()

@@ -1,0 +1,1 @@
+"""Work orders, plastic that is printed first, envelopes and parcels."""

@@ -1,0 +1,1 @@
+"""Partners, hubs' parties, and the agreements that say who gets which cards."""

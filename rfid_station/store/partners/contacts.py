@@ -1,0 +1,144 @@
+"""How partners were last met, and who is left alone by somebody's word.
+
+Meetings are no events: they are many, and only the last one counts. Pausing and resuming are.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, Row, Select, bindparam, func, literal, or_, select, true, update
+
+from rfid_station.domain.actor import Actor
+from rfid_station.domain.contact import Contact, Pause
+from rfid_station.domain.service_level import Owed
+from rfid_station.errors import Conflict
+from rfid_station.store.engines.engine import Database
+from rfid_station.store.ledger import Ledger, booking
+from rfid_station.store.partners.partner_rows import agreement_of, partner_row
+from rfid_station.store.tables import partner
+from rfid_station.store.told.sight import Sight
+
+_CONTACT: Select[Any] = select(
+    partner.c.name,
+    partner.c.down_since,
+    partner.c.last_success_at,
+    partner.c.last_pull_at,
+    partner.c.paused_at,
+    partner.c.paused_by,
+    partner.c.pause_reason,
+)
+_OF_ONE = _CONTACT.where(partner.c.name == bindparam("partner"))
+
+
+class Contacts:
+    """The contacts of all partners. May be used from several threads."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, name: str) -> Contact:
+        """How a partner was last met; one that is not there never was."""
+        with self._database.read() as connection:
+            row = connection.execute(_OF_ONE, {"partner": name}).one_or_none()
+        return _contact(row) if row else Contact()
+
+    def all(self) -> dict[str, Contact]:
+        """How every partner was last met, by name."""
+        with self._database.read() as connection:
+            return {row.name: _contact(row) for row in connection.execute(_CONTACT)}
+
+    # By somebody's word
+
+    def pause(self, name: str, reason: str, actor: Actor) -> Pause:
+        """Leave a partner alone until it is resumed.
+
+        :raises Conflict: it is left alone already
+        :raises WrongCall: there is no such partner
+        """
+        with booking(self._database, actor) as ledger:
+            row = partner_row(ledger.connection, name)
+            already = _pause(row)
+            if already:
+                raise Conflict(f"{name} is {already}", hint=f"rfid-station sync resume {name}")
+            _set(ledger, name, paused_at=ledger.at, paused_by=actor.name, pause_reason=reason or None)
+            ledger.note("partner.paused", f"partner:{name}", reason=reason)
+            return Pause(ledger.at, actor.name, reason)
+
+    def resume(self, name: str, actor: Actor) -> Pause:
+        """Go on with a partner; what the pause was.
+
+        :raises Conflict: it was not paused
+        :raises WrongCall: there is no such partner
+        """
+        with booking(self._database, actor) as ledger:
+            before = _pause(partner_row(ledger.connection, name))
+            if before is None:
+                raise Conflict(f"{name} is not paused", hint="rfid-station sync status")
+            _set(ledger, name, paused_at=None, paused_by=None, pause_reason=None)
+            ledger.note("partner.resumed", f"partner:{name}")
+            return before
+
+    # As it was met
+
+    def note_down(self, name: str, since: datetime | None) -> None:
+        """Write down since when a partner is down; None when that is over."""
+        self._write(name, partner.c.down_since, since, only_later=False)
+
+    def note_success(self, name: str, at: datetime) -> None:
+        """Write down that a partner acknowledged something."""
+        self._write(name, partner.c.last_success_at, at)
+
+    def note_pull(self, name: str, at: datetime) -> None:
+        """Write down that a partner read a list of tokens to its end."""
+        self._write(name, partner.c.last_pull_at, at)
+
+    def forget(self, name: str) -> None:
+        """A connection has ended: what was seen in it says nothing about the next one. A pause stays."""
+        unseen = {"down_since": None, "last_success_at": None, "last_pull_at": None}
+        with self._database.write() as connection:
+            connection.execute(update(partner).where(partner.c.name == name).values(unseen))
+
+    def _write(self, name: str, column: Column[Any], at: datetime | None, *, only_later: bool = True) -> None:
+        is_news = or_(column.is_(None), column < at) if only_later else true()
+        with self._database.write() as connection:
+            connection.execute(update(partner).where(partner.c.name == name, is_news).values({column: at}))
+
+    # Who reads by itself
+
+    def unread(self, name: str) -> Owed:
+        """What changed since a partner last read the list, for one that nothing is sent to.
+
+        :raises WrongCall: there is no such partner
+        """
+        with self._database.read() as connection:
+            row = partner_row(connection, name)
+            if row.met_at is None:
+                return Owed(level=agreement_of(row).level)
+            everything = Sight.of(connection, row).everything()
+            stamp = everything.c.last_updated
+            # Stamps are whole seconds: what is as old as the pull may have come after it.
+            is_unread = (
+                stamp >= literal(row.last_pull_at.replace(microsecond=0), stamp.type)
+                if row.last_pull_at
+                else true()
+            )
+            query = select(everything.c.urgent, func.count(), func.min(stamp)).where(is_unread)
+            found = {
+                is_urgent: (count, max(since, row.met_at))
+                for is_urgent, count, since in connection.execute(query.group_by(everything.c.urgent))
+            }
+        return Owed(*found.get(True, (0, None)), *found.get(False, (0, None)), agreement_of(row).level)
+
+
+def _contact(row: Row[Any]) -> Contact:
+    return Contact(row.down_since, row.last_success_at, row.last_pull_at, _pause(row))
+
+
+def _pause(row: Row[Any]) -> Pause | None:
+    return Pause(row.paused_at, row.paused_by or "", row.pause_reason or "") if row.paused_at else None
+
+
+def _set(ledger: Ledger, name: str, **columns: datetime | str | None) -> None:
+    ledger.connection.execute(update(partner).where(partner.c.name == name).values(columns))

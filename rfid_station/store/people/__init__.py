@@ -1,0 +1,1 @@
+"""Who works here and who drives: operators, shifts, drivers and their codes."""

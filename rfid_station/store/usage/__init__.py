@@ -1,0 +1,1 @@
+"""What cards did out there, as partners tell it, and what they did that they should not."""
