@@ -57,7 +57,7 @@ def try_card(
 
 
 def _row(tried: Try) -> dict[str, Any]:
-    from rfid_station.desk.trying import masked
+    from rfid_station.domain.uid import masked
 
     verdict, told = tried.verdict, tried.told
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rfid_station.domain.charge import plain
+from rfid_station.domain.uid import masked
 
 if TYPE_CHECKING:
     from rfid_station.desk.usage import Line
@@ -73,10 +74,13 @@ def stranger_row(kept: KeptCharge, *, full: bool = False) -> dict[str, Any]:
     """A charge with a token that is not ours."""
     token = kept.charge.token
     uid = token.uid or ""
-    masked = f"{uid[:2]}…{uid[-4:]}" if len(uid) >= 8 else "…" if uid else None
     row = charge_row(kept)
     del row["number"]
-    return {"token": uid if full else masked, "type": token.type, "contract": token.contract} | row
+    return {
+        "token": (uid if full else masked(uid)) or None,
+        "type": token.type,
+        "contract": token.contract,
+    } | row
 
 
 def month_row(line: Line) -> dict[str, Any]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +12,10 @@ from rfid_station.desk.files import write_whole
 from rfid_station.desk.slow_hash import is_secret, slow_hash
 from rfid_station.desk.station import Station
 from rfid_station.desk.stopping import Stopped, push
+from rfid_station.domain import typed_code
 from rfid_station.domain.card import Card
 from rfid_station.errors import WrongCall
 
-_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-"""No 0, 1, I, O: a code is typed from paper."""
 _LENGTH = 10
 """50 bits: in 10 tries nobody guesses one."""
 
@@ -36,9 +33,9 @@ def draw_code(station: Station, card: Card) -> DrawnCode:
 
     :raises MoveNotAllowed: the card can do nothing with one, or only a supervisor may go on with it
     """
-    drawn = "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
+    drawn = typed_code.draw(_LENGTH)
     kept = station.store.claims.keep(card.id, hash_of(drawn), station.actor)
-    return DrawnCode(kept, f"{drawn[:5]}-{drawn[5:]}")
+    return DrawnCode(kept, typed_code.in_blocks(drawn))
 
 
 def claim(station: Station, card: Card, typed: str) -> Stopped:
@@ -64,7 +61,7 @@ def prove(station: Station, card: Card, typed: str) -> Card:
 
 def try_in_vain(typed: str) -> None:
     """Take as long as a try of a code takes, where there is none to try."""
-    is_secret(_plain(typed), None)
+    is_secret(typed_code.bare(typed), None)
 
 
 def write_codes(path: Path, drawn: Sequence[DrawnCode]) -> None:
@@ -92,13 +89,9 @@ def check_codes_path(path: Path) -> Path:
 
 def hash_of(code: str) -> str:
     """What is kept of a code."""
-    return slow_hash(_plain(code))
+    return slow_hash(typed_code.bare(code))
 
 
 def is_code(typed: str, kept: str) -> bool:
     """Whether what was typed is the code with this hash; dashes, spaces and case do not matter."""
-    return is_secret(_plain(typed), kept)
-
-
-def _plain(code: str) -> str:
-    return re.sub(r"[^0-9A-Z]", "", code.upper())
+    return is_secret(typed_code.bare(typed), kept)

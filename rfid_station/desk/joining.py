@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rfid_station.desk.station import Station
+from rfid_station.domain import typed_code
 from rfid_station.domain.card import Card, Driver
 from rfid_station.errors import Conflict, WrongCall
 from rfid_station.oicp.wire import VERSION as OICP
@@ -14,7 +14,6 @@ from rfid_station.oicp.wire import VERSION as OICP
 WITHOUT_GROUPS = ("2.1.1", OICP)
 """Protocol versions that have no group_id."""
 
-_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _LENGTH = 13
 """65 bits: no other issuer at the same charge point draws the same."""
 
@@ -41,7 +40,7 @@ def join(station: Station, cards: Sequence[Card], *, any_driver: bool = False) -
         raise WrongCall("one card is no group", hint="name the card and what is to act with it")
     if not any_driver:
         _check_one_driver(different)
-    drawn = "GR" + "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
+    drawn = "GR" + typed_code.draw(_LENGTH)
     joined = station.store.joined.join(
         [card.id for card in different], new_group_id=drawn, actor=station.actor, token_of=station.token
     )

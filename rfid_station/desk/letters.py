@@ -14,6 +14,7 @@ from rfid_station.desk.orders import standing
 from rfid_station.desk.sheets import face_of
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState
+from rfid_station.domain.nearest import nearest
 from rfid_station.errors import WrongCall
 from rfid_station.printing.brand import load_brand
 from rfid_station.printing.layout import load_layout
@@ -21,7 +22,6 @@ from rfid_station.printing.papers.label import Label, render_labels
 from rfid_station.printing.papers.letter import Letter, load_letter, render_letters
 from rfid_station.printing.papers.packing_list import PackedCard, PackingList, render_packing_list
 from rfid_station.printing.sheet import PrintedSheets
-from rfid_station.printing.template import nearest
 from rfid_station.small_file import small_text
 from rfid_station.store.prints import PrintItem
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 
 from rfid_station.desk.station import Station
+from rfid_station.domain import typed_code
 from rfid_station.domain.contract_id import ContractId, own_contract_id
 from rfid_station.domain.token import Party
 from rfid_station.domain.visual_number import NumberPattern, draw_index
 from rfid_station.settings import VisualOrder
 
-_ALIAS_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-"""No 0, 1, I, O: an alias is sometimes typed."""
 ALIAS_LENGTH = 12
 """60 bits: nobody finds another card's page by trying."""
 
@@ -44,7 +42,7 @@ class Numbers:
 
     def draw_alias(self) -> str:
         """An alias that nobody can guess."""
-        return "".join(secrets.choice(_ALIAS_ALPHABET) for _ in range(ALIAS_LENGTH))
+        return typed_code.draw(ALIAS_LENGTH)
 
 
 def next_number(station: Station) -> str | None:

@@ -7,13 +7,12 @@ by standing at the machine.
 
 from __future__ import annotations
 
-import re
-import secrets
 from dataclasses import dataclass, field
 
 from rfid_station.desk.person import ask_pin, by_pin, is_same_name
 from rfid_station.desk.slow_hash import is_secret, slow_hash
 from rfid_station.desk.station import Station
+from rfid_station.domain import typed_code
 from rfid_station.domain.card import Role
 from rfid_station.domain.operator import (
     Operator,
@@ -23,9 +22,7 @@ from rfid_station.domain.operator import (
 )
 from rfid_station.errors import NotSignedIn, WrongCall
 
-_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-"""No 0, 1, I, O: a code is typed from paper."""
-_BLOCKS, _BLOCK = 4, 5
+_LENGTH = 20
 """100 bits: nobody guesses one, so wrong ones are only noted."""
 
 
@@ -49,7 +46,7 @@ def add_operator(station: Station, name: str, role: Role, pin: str | None = None
     check_operator_role(role)
     actor, code = station.actor, _draw_code()
     typed = _new_pin(station, name, pin)
-    kept = slow_hash(typed), slow_hash(_plain(code))
+    kept = slow_hash(typed), slow_hash(typed_code.bare(code))
     return Enrolled(station.store.operators.add(name, role, *kept, actor), code)
 
 
@@ -94,7 +91,10 @@ def recover_operator(station: Station, name: str) -> Enrolled:
     typed = ask_pin(station.ask, f"recovery code of {name}")
     pin, code = _new_pin(station, name), _draw_code()
     known = station.store.operators.recover(
-        name, lambda kept: is_secret(_plain(typed), kept), slow_hash(pin), slow_hash(_plain(code))
+        name,
+        lambda kept: is_secret(typed_code.bare(typed), kept),
+        slow_hash(pin),
+        slow_hash(typed_code.bare(code)),
     )
     if known is None:
         raise NotSignedIn(
@@ -120,9 +120,4 @@ def _refuse_removed(whose: Operator) -> None:
 
 
 def _draw_code() -> str:
-    blocks = ("".join(secrets.choice(_ALPHABET) for _ in range(_BLOCK)) for _ in range(_BLOCKS))
-    return "-".join(blocks)
-
-
-def _plain(code: str) -> str:
-    return re.sub(r"[^0-9A-Z]", "", code.upper())
+    return typed_code.in_blocks(typed_code.draw(_LENGTH))

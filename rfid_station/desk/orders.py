@@ -125,11 +125,6 @@ def open_lines(station: Station, name: str) -> list[OrderLine]:
     return [item.wanted for item in wanted if item.card is None or item.card.state.is_unfinished]
 
 
-def order_of_line(station: Station, line: str) -> Order | None:
-    """The order that a line belongs to, if one has it."""
-    return station.store.orders.of_line(line)
-
-
 def order_of_card(station: Station, card: Card) -> Order | None:
     """The order that a card was made for, itself or as one that took another's place."""
     while True:

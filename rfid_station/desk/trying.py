@@ -24,6 +24,7 @@ from rfid_station.domain.contact import Contact
 from rfid_station.domain.feed import Change, Lane
 from rfid_station.domain.partner import Partner, PartnerState
 from rfid_station.domain.token import Whitelist
+from rfid_station.domain.uid import masked
 from rfid_station.ocpi.wire.told import uid_text
 
 _WAS_TOLD = (PartnerState.CONNECTED, PartnerState.DISCONNECTED)
@@ -225,8 +226,3 @@ def _doubts_of_memory(card: Card, partner: Partner, at: Situation, life: Life) -
         yield "a station may be told to take unknown cards while it has no line (AllowOfflineTxForUnknownId)"
     else:
         yield "a station may be told not to stop a refused transaction (StopTransactionOnInvalidId)"
-
-
-def masked(uid: str) -> str:
-    """Enough of the text of a UID to tell two apart, too little to copy one."""
-    return f"{uid[:2]}…{uid[-4:]}"

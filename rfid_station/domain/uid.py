@@ -52,13 +52,17 @@ class CardUid:
     @property
     def masked(self) -> str:
         """Enough to tell two cards apart, too little to copy one: `04…3C80`."""
-        digits = self.hex
-        return f"{digits[:2]}…{digits[-4:]}"
+        return masked(self.hex)
 
     @property
     def may_repeat(self) -> bool:
         """Whether another card may carry the same number: 4-byte NUIDs are not unique (AN10927)."""
         return len(self.raw) == 4
+
+
+def masked(uid: str) -> str:
+    """Enough of what may be the text of a UID to tell two apart, too little to copy one."""
+    return f"{uid[:2]}…{uid[-4:]}" if len(uid) >= 8 else "…"
 
 
 def why_unusable(raw: bytes) -> str | None:

@@ -13,11 +13,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
+from rfid_station.domain.nearest import nearest
 from rfid_station.errors import WrongCall
 from rfid_station.printing.art.outline import Outline, parse_outline
 from rfid_station.printing.art.svg import NotDrawable, read_svg
 from rfid_station.printing.geometry import Box
-from rfid_station.printing.template import Table, TemplateKind, load_template, nearest, template_path
+from rfid_station.printing.template import Table, TemplateKind, load_template, template_path
 
 Thing = TypeVar("Thing")
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+from rfid_station.domain.nearest import nearest
 from rfid_station.errors import WrongCall
 from rfid_station.printing.art.outline import circle
 from rfid_station.printing.brand import Shape, shape
@@ -24,7 +25,7 @@ from rfid_station.printing.field_text import (
     local_text,
 )
 from rfid_station.printing.geometry import POINTS_PER_MM, Box, Point
-from rfid_station.printing.template import Table, TemplateKind, load_template, nearest, template_path
+from rfid_station.printing.template import Table, TemplateKind, load_template, template_path
 
 SMALLEST_TEXT_PT = 5.0
 """What bureaus and card printers still print legibly."""

@@ -11,8 +11,9 @@ import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rfid_station.domain.nearest import nearest
 from rfid_station.printing.brand import BRAND_FIELDS
-from rfid_station.printing.template import Table, nearest
+from rfid_station.printing.template import Table
 
 CARD_FIELDS = (
     "contract_id",

@@ -7,15 +7,15 @@ must not load a PDF library.
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from rfid_station.domain.nearest import nearest
 from rfid_station.errors import WrongCall
 from rfid_station.printing.template_places import EntryPath, Places
 from rfid_station.shipped import shipped
@@ -331,12 +331,6 @@ class Table:
 
 def _searched(kind: TemplateKind, folders: Sequence[Path]) -> list[Path]:
     return [folder / kind for folder in folders] + [shipped("templates", kind)]
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Offer the name that was probably meant, or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"did you mean {close[0]!r}? " if close else ""
 
 
 def _is_text(value: object) -> bool:

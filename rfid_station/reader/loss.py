@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rfid_station.domain.uid import masked as masked_text
 from rfid_station.errors import CardLost
 
 _TAP_AGAIN = "lay the same card on the reader again, flat and alone: the work goes on where it stopped"
@@ -9,8 +10,7 @@ _TAP_AGAIN = "lay the same card on the reader again, flat and alone: the work go
 
 def masked(uid: bytes) -> str:
     """Enough to tell two cards apart, too little to copy one: `04…3C80`. Takes any UID, even a random one."""
-    digits = uid.hex().upper()
-    return f"{digits[:2]}…{digits[-4:]}"
+    return masked_text(uid.hex().upper())
 
 
 def card_left(uid: bytes, reader: str, detail: str = "") -> CardLost:

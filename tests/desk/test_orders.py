@@ -72,7 +72,6 @@ def test_a_fleets_file_becomes_an_order_and_its_cards_are_made_against_it(
     assert [line.key for line in orders.open_lines(station, "fleet")] == ["fleet:NL-3"]
     now = orders.standing(station, "fleet")
     assert (now.progress.made, now.progress.left) == (2, 3)
-    assert orders.order_of_line(station, "fleet:NL-2") == order
     card = now.items[0].card
     assert orders.order_of_card(station, station.store.cards.by_id(card.id)) == order
     print_sheets(station, [station.store.cards.by_id(card.id)], SheetWish())

@@ -90,10 +90,9 @@ def test_a_token_is_written_as_the_specification_shows_it(token: Token) -> None:
 
 @quick
 @given(tokens)
-def test_a_token_comes_back_as_it_went(token: Token) -> None:
+def test_a_token_as_it_went_differs_in_nothing(token: Token) -> None:
     held = json.loads(json.dumps(v2_2_1.token_to_wire(tell(token))))
 
-    assert v2_2_1.token_from_wire(held) == token
     assert v2_2_1.differences(tell(token), held) == []
 
 
@@ -230,36 +229,12 @@ def test_no_answer_of_a_partner_breaks_the_comparison(token: Token, held: dict[s
     assert all(isinstance(difference, str) for difference in v2_2_1.differences(tell(token), held))
 
 
-@quick
-@given(st.dictionaries(st.sampled_from(list(v2_2_1.Token.model_fields)) | st.text(), anything))
-def test_a_token_that_cannot_be_read_is_refused_in_one_way(held: dict[str, object]) -> None:
-    with pytest.raises(PartnerRefused):
-        v2_2_1.token_from_wire({**held, "uid": None})
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("uid", "nonsense"),
-        ("type", "OTHER"),
-        ("contract_id", "?"),
-        ("whitelist", "SOMETIMES"),
-        ("last_updated", "x"),
-    ],
-)
-def test_a_token_that_is_not_ours_in_kind_is_refused_with_its_value(
-    written: dict[str, Any], field: str, value: str
+def test_lower_case_differs_in_nothing_where_case_does_not_count(
+    token: Token, written: dict[str, Any]
 ) -> None:
-    with pytest.raises(
-        PartnerRefused, match=f"cannot be read: .*{value if value != '?' else 'not a contract id'}"
-    ):
-        v2_2_1.token_from_wire(written | {field: value})
-
-
-def test_a_token_in_lower_case_is_read(token: Token, written: dict[str, Any]) -> None:
     held = {name: value.lower() if name in cpo_rules.CI_STRINGS else value for name, value in written.items()}
 
-    assert v2_2_1.token_from_wire(held) == token
+    assert v2_2_1.differences(tell(token), held) == []
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from rfid_station.desk.batch.rows import Checked, Entry, Kind
 from rfid_station.desk.numbers import ALIAS_LENGTH
 from rfid_station.desk.station import Station
 from rfid_station.desk.two_people import seconded
+from rfid_station.domain import typed_code
 from rfid_station.domain.contract_id import ContractId
 from rfid_station.domain.stock import Supply
 from rfid_station.errors import Conflict, WrongCall
@@ -31,7 +32,7 @@ Tell = Callable[[Finding], None]
 Watch = Callable[["Progress"], None]
 FEW = 10
 """So many cards one person may stop by one file."""
-_ALIAS_SIGNS = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+_ALIAS_SIGNS = typed_code.ALPHABET.encode()
 _TO_ALIAS = bytes(_ALIAS_SIGNS[byte % len(_ALIAS_SIGNS)] for byte in range(256))
 """32 signs divide 256, so each is as likely as the others."""
 _AT_ONCE = 256

@@ -125,8 +125,3 @@ _COMPACT = json.JSONEncoder(separators=(",", ":"))
 def as_json(value: object) -> bytes:
     """Compact JSON. Other letters than ASCII are escaped, so that no text can break an answer."""
     return _COMPACT.encode(value).encode("ascii")
-
-
-def masked(uid: str) -> str:
-    """Enough of what may be a UID to find it again."""
-    return f"{uid[:2]}…{uid[-4:]}" if len(uid) >= 8 else "…"

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from rfid_station.domain.partner_profile import PartnerProfile
 from rfid_station.domain.token import Token
-from rfid_station.domain.uid import SIZES
+from rfid_station.domain.uid import SIZES, masked
 from rfid_station.errors import WrongCall
 from rfid_station.ocpi.port import TokenPage, TokenShelf
 from rfid_station.ocpi.server.request import (
@@ -31,7 +31,6 @@ from rfid_station.ocpi.server.request import (
     Limits,
     Reply,
     as_json,
-    masked,
     not_allowed,
     not_found,
     refusal,

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from rfid_station.domain.charge import Charge, Posted
 from rfid_station.domain.token import Party
+from rfid_station.domain.uid import masked
 from rfid_station.errors import Conflict
 from rfid_station.ocpi.port import ChargeBook
 from rfid_station.ocpi.server.request import (
@@ -27,7 +28,6 @@ from rfid_station.ocpi.server.request import (
     Asked,
     Reply,
     done,
-    masked,
     refusal,
     success,
 )

@@ -17,7 +17,7 @@ from rfid_station.domain.partner_profile import (
     UidOrder,
 )
 from rfid_station.domain.token import Token
-from rfid_station.domain.uid import CardUid
+from rfid_station.domain.uid import CardUid, masked
 from rfid_station.errors import WrongCall
 from rfid_station.ocpi.wire.transport import date_time
 
@@ -42,7 +42,7 @@ class ToldToken:
     @property
     def masked_uid(self) -> str:
         """Enough of the UID to tell two cards apart."""
-        return f"{self.uid[:2]}…{self.uid[-4:]}"
+        return masked(self.uid)
 
 
 def tell(token: Token, profile: PartnerProfile = STANDARD) -> ToldToken:

@@ -10,12 +10,9 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from rfid_station.domain import token as domain
-from rfid_station.domain.contract_id import parse_contract_id
 from rfid_station.domain.partner import Endpoint
-from rfid_station.domain.token import Party, TokenType, Whitelist
-from rfid_station.domain.uid import parse_uid
-from rfid_station.errors import PartnerRefused, StationError, WrongCall
+from rfid_station.domain.token import Party
+from rfid_station.errors import WrongCall
 from rfid_station.ocpi.port import Us
 from rfid_station.ocpi.wire.fields import (
     CiString36,
@@ -34,7 +31,7 @@ from rfid_station.ocpi.wire.fields import (
     written,
 )
 from rfid_station.ocpi.wire.told import ToldToken
-from rfid_station.ocpi.wire.transport import Url, WireModel, complaints, instant
+from rfid_station.ocpi.wire.transport import Url, WireModel, complaints
 
 VERSION = "2.2.1"
 
@@ -115,38 +112,6 @@ def token_to_wire(token: ToldToken, *, nulls: bool = False, version: str = VERSI
         return written(Token, fields, nulls=nulls)
     except ValidationError as invalid:
         raise cannot_be_told(token.masked_uid, version, fields, invalid) from None
-
-
-def token_from_wire(held: Mapping[str, object]) -> domain.Token:
-    """Read a Token object of a partner (mod_tokens, 3.2).
-
-    Ids may come in either case, `last_updated` with or without `Z` and fraction, unknown
-    fields are passed over.
-
-    :raises PartnerRefused: it cannot be read as one of our tokens
-    """
-    stamp = instant(held.get("last_updated"))
-    try:
-        wire = Token.model_validate(dict(held))
-        if stamp is None:
-            raise PartnerRefused(f"last_updated {wire.last_updated!r} is not a DateTime")
-        return domain.Token(
-            party=Party(wire.country_code.upper(), wire.party_id.upper()),
-            uid=parse_uid(wire.uid),
-            type=TokenType(wire.type.upper()),
-            contract_id=parse_contract_id(wire.contract_id),
-            visual_number=wire.visual_number or "",
-            issuer=wire.issuer,
-            group_id=wire.group_id,
-            valid=wire.valid,
-            whitelist=Whitelist(wire.whitelist.upper()),
-            language=wire.language,
-            last_updated=stamp,
-        )
-    except ValidationError as invalid:
-        raise PartnerRefused(f"the partner's token cannot be read: {complaints(invalid)}") from None
-    except (StationError, ValueError) as unreadable:
-        raise PartnerRefused(f"the partner's token cannot be read: {unreadable}") from None
 
 
 def differences(told: ToldToken, held: Mapping[str, object]) -> list[str]:

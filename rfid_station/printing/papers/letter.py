@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
+from rfid_station.domain.nearest import nearest
 from rfid_station.errors import PrintError, StationError, WrongCall
 from rfid_station.printing.bidi import RIGHT_TO_LEFT_MARK, isolated, runs_right_to_left
 from rfid_station.printing.brand import BLACK, BRAND_FIELDS, WHITE, Brand, Font
@@ -24,7 +25,7 @@ from rfid_station.printing.papers.house_style import LEADING, wrapped
 from rfid_station.printing.pen import FLAT, Pen, new_canvas
 from rfid_station.printing.sheet import Placement, PrintedSheets
 from rfid_station.printing.system_fonts import with_system_fonts
-from rfid_station.printing.template import Table, TemplateKind, load_template, nearest, template_path
+from rfid_station.printing.template import Table, TemplateKind, load_template, template_path
 
 LETTER_FIELDS = ("name", "visual_number", "contract_id", "link", "claim_code")
 """What a letter may tell of one card."""

@@ -9,8 +9,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from rfid_station.domain.nearest import nearest
 from rfid_station.errors import PrintError
-from rfid_station.printing.template import nearest
 
 _PATIENCE_S = 30.0
 _REQUEST = re.compile(r"request id is (\S+)")
