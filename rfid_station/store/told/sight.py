@@ -178,19 +178,26 @@ class Sight:
 
     # All at once
 
+    def stated(self, name: str) -> ColumnElement[Any]:
+        """A column of a covered token as the partner sees it."""
+        seen: ColumnElement[Any] = token.c[name]
+        if name == "whitelist" and self.whitelist:
+            return literal(f"{self.whitelist}")
+        for spell, unchanged in self.restated():
+            if name == "revision":
+                seen = case((unchanged, spell.since + token.c.created_seq), else_=seen)
+            elif name == "last_updated" and spell.stamp:
+                stamp = literal(spell.stamp, token.c.last_updated.type)
+                seen = case((and_(unchanged, token.c.last_updated < stamp), stamp), else_=seen)
+        return seen
+
     def everything(self) -> Any:  # noqa: ANN401 - a selectable, whose columns are its own
         """`token_id, revision, urgent, last_updated` of all that the partner is to know. Reads every row."""
-        revision: ColumnElement[Any] = token.c.revision
-        at: ColumnElement[Any] = token.c.last_updated
-        for spell, unchanged in self.restated():
-            revision = case((unchanged, spell.since + token.c.created_seq), else_=revision)
-            stamp = literal(spell.stamp, token.c.last_updated.type)
-            at = case((and_(unchanged, token.c.last_updated < stamp), stamp), else_=at)
         covered = select(
             token.c.id.label("token_id"),
-            revision.label("revision"),
+            self.stated("revision").label("revision"),
             token.c.urgent.label("urgent"),
-            at.label("last_updated"),
+            self.stated("last_updated").label("last_updated"),
         ).where(is_covered(self.cover))
         taken = select(
             withdrawn.c.token_id, withdrawn.c.revision, literal(True), withdrawn.c.last_updated
