@@ -163,11 +163,11 @@ def _tap_cards(work: _Work, uri: str | None, stop: Callable[[], bool]) -> None:
 
 
 def _scan_cards(work: _Work) -> None:
-    from rfid_station.desk.scanning import scanned_card
+    from rfid_station.desk.packing import card_by_code
 
     talk("scan the code on a card; its chip is not read, so this is weaker than a tap")
     for text in _lines(work):
-        _try(work, partial(scanned_card, work.station, text), tapped=False)
+        _try(work, partial(card_by_code, work.station, text), tapped=False)
 
 
 def _lines(work: _Work) -> Iterator[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rfid_station.desk.files import write_whole
 from rfid_station.desk.orders import standing
+from rfid_station.desk.scanning import link_on_letter
 from rfid_station.desk.sheets import face_of
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState
@@ -230,7 +231,7 @@ def _letter(station: Station, card: Card, wish: PaperWish) -> Letter:
         visual_number=card.visual_number,
         contract_id=face["contract_id"],
         link=face["link"],
-        qr_link=face["qr_link"],
+        qr_link=link_on_letter(face["qr_link"]),
         name=face["driver"],
         address=recipient.lines,
         claim_code=recipient.claim_code,

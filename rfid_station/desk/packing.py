@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rfid_station.chip.exchange import CardLink, run
 from rfid_station.chip.identify import identify
 from rfid_station.desk.orders import order_of_card, standing
-from rfid_station.desk.scanning import scanned_card
+from rfid_station.desk.scanning import marks_letters, read_scan, scanned_card
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card
 from rfid_station.domain.order import Way
@@ -31,6 +31,16 @@ def card_on_reader(station: Station, link: CardLink) -> Card:
             f"card {identity.uid.masked} is not one of ours", hint="`rfid-station card read` tells what it is"
         )
     return card
+
+
+def card_by_code(station: Station, code: str) -> Card:
+    """The card whose own code was scanned. Its chip is not read, so this is weaker than a tap.
+
+    :raises Conflict: no card has it, or it is a letter's
+    """
+    if read_scan(code).is_letter:
+        raise Conflict("that is a letter's code, and no card's", hint="scan the card first, then its letter")
+    return scanned_card(station, code)
 
 
 def check_packable(station: Station, card: Card, order: str | None = None) -> None:
@@ -60,10 +70,15 @@ def check_packable(station: Station, card: Card, order: str | None = None) -> No
 
 
 def check_pair(station: Station, card: Card, letter: str) -> None:
-    """Let a card pass whose letter's code was scanned.
+    """Let a card pass whose letter's code was scanned, or whose number was typed from it.
 
-    :raises Conflict: it is another's letter, or nobody printed one
+    :raises Conflict: it is another's letter, nobody printed one, or the code is the card's own
     """
+    if read_scan(letter).is_letter is False and marks_letters(station):
+        raise Conflict(
+            "that is the code of a card, and no letter's",
+            hint="scan the code on the letter; for one printed before letters had their own, type its number",
+        )
     meant = scanned_card(station, letter)
     if meant.id != card.id:
         raise Conflict(

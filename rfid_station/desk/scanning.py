@@ -1,7 +1,7 @@
 """What a barcode scanner types: the number on a card in any writing, its alias, or its whole link.
 
 A scanner is a keyboard. It may put the code's kind in front (AIM identifiers, ISO/IEC 15424: `]Q1`, `]C0`),
-write a link in capitals as its QR code has it, and type another character for `/` on another layout.
+write a link in capitals as its QR code has it, and type another character for `/` or `#` on another layout.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ _AIM = re.compile(r"\][A-Za-z][0-9A-Za-z]")
 _PRINTED = (Clue.NUMBER, Clue.ALIAS, Clue.CONTRACT)
 """What is printed on cards and letters; a driver's name is not, nor a UID."""
 _LONGEST = 1000
+_FRAGMENT = "#L"
+"""What the link on a letter ends with. A fragment stays in the phone: no server ever hears of it."""
+_OF_A_LETTER = re.compile(r"(HTTP.*[0-9A-Z])[^0-9A-Z]L", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,18 @@ class Scan:
     numbers: tuple[str, ...]
     """Visual numbers, made bare."""
     aliases: tuple[str, ...]
+    is_letter: bool | None
+    """Whether it is the code of a letter; None for what says nothing of it, as a number."""
+
+
+def link_on_letter(link: str) -> str:
+    """A card's link as its letter has it, so that no card passes for its letter; see `marks_letters`."""
+    return link if "#" in link else link + _FRAGMENT
+
+
+def marks_letters(station: Station) -> bool:
+    """Whether the codes of letters differ from those of cards: a link with a fragment takes no other."""
+    return "#" not in station.settings.desk.link
 
 
 def read_scan(typed: str) -> Scan:
@@ -38,12 +53,15 @@ def read_scan(typed: str) -> Scan:
     :raises Conflict: nothing was typed, or far too much
     """
     text = _AIM.sub("", "".join(sign for sign in typed if sign.isprintable()).strip(), count=1).strip()
+    of_a_letter = _OF_A_LETTER.fullmatch(text)
+    text = of_a_letter[1] if of_a_letter else text
     number = bare(text)
     if not number or len(text) > _LONGEST:
         raise Conflict(f"{text[:40]!r} is no code of a card", hint="scan the code on the card or its letter")
     end = text.rstrip("/").rsplit("/", 1)[-1]
     aliases = dict.fromkeys([end, end.upper(), number[-ALIAS_LENGTH:]])
-    return Scan(text, (number,), tuple(aliases))
+    is_letter = of_a_letter is not None if number.startswith("HTTP") else None
+    return Scan(text, (number,), tuple(aliases), is_letter)
 
 
 def scanned_card(station: Station, typed: str) -> Card:

@@ -57,7 +57,7 @@ def card_pages(
 
     def before(behind: App) -> App:
         async def front(scope: Scope, receive: Receive, send: Send) -> None:
-            is_page = scope["type"] == "http" and scope["path"].startswith(prefix)
+            is_page = scope["type"] == "http" and _is_below(scope["path"], prefix)
             await (page if is_page else behind)(scope, receive, send)
 
         return front
@@ -67,3 +67,8 @@ def card_pages(
     finally:
         page.close()
         desk.close()
+
+
+def _is_below(path: str, prefix: str) -> bool:
+    """Whether a path leads to a page, in capitals too: a printed code holds its link in capitals."""
+    return path[: len(prefix)].lower() == prefix.lower()

@@ -66,7 +66,7 @@ def request_of(scope: Scope, prefix: str, proxies: Collection[Address]) -> Reque
     said_tls = is_proxied and headers.get(b"x-forwarded-proto", b"").strip().lower() == b"https"
     return Request(
         scope["method"],
-        scope["path"].removeprefix(prefix),
+        scope["path"][len(prefix) :],
         scope["query_string"].decode("latin-1"),
         headers,
         _network(who) if who else "",

@@ -14,6 +14,7 @@ from typer.testing import Result
 from rfid_station.cli.app import app
 from rfid_station.desk import orders
 from rfid_station.desk.loop import Run, issue_cards
+from rfid_station.desk.scanning import link_on_letter
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.reader.opening import open_reader
@@ -70,7 +71,7 @@ def test_an_order_from_file_to_close(folder: Path, station: Station, fleet: Path
         assert card.visual_number in early.stdout
     packed = typed(
         folder,
-        [station.link(card.alias).upper() for card in cards],
+        [link_on_letter(station.link(card.alias).upper()) for card in cards],
         "packing",
         "run",
         "--order",

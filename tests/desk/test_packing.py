@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import pypdfium2
+from dataclasses import replace
+
 import pytest
-import zxingcpp
+from printed_codes import codes_on
 from stations import issue_from
 
 from rfid_station.desk import orders, packing
 from rfid_station.desk.letters import PaperWish, print_letters
+from rfid_station.desk.scanning import link_on_letter
 from rfid_station.desk.sheets import Wish as SheetWish
 from rfid_station.desk.sheets import print_sheets
 from rfid_station.desk.station import Station
@@ -29,13 +31,8 @@ def cards(station: Station) -> list[Card]:
 
 def letter_code(station: Station, page: int) -> str:
     """What a scanner reads from a letter: its code, from the printed page."""
-    document = pypdfium2.PdfDocument((station.folder / "prints" / "letters-0001.pdf").read_bytes())
-    try:
-        picture = document[page].render(scale=4).to_pil()
-    finally:
-        document.close()
-    (code,) = zxingcpp.read_barcodes(picture)
-    return code.text
+    (code,) = codes_on((station.folder / "prints" / "letters-0001.pdf").read_bytes(), page)
+    return code
 
 
 def test_the_code_of_a_letter_is_its_cards_and_no_others(station: Station, cards: list[Card]) -> None:
@@ -52,6 +49,31 @@ def test_the_code_of_a_letter_is_its_cards_and_no_others(station: Station, cards
     packing.dispatch(station, cards, "T1", "Post")
     assert orders.close(station, "spare") == []
     assert packing.packed_cards(station, "spare") == []
+
+
+def test_a_card_does_not_pass_for_its_letter_nor_a_letter_for_a_card(
+    station: Station, cards: list[Card]
+) -> None:
+    code = letter_code(station, 0)
+    own = station.link(cards[0].alias).upper()
+    assert code != own
+    for scanned in (own, f"]Q1{own}", own.replace("/", "-").replace(":", ";")):
+        with pytest.raises(Conflict, match="that is the code of a card, and no letter's"):
+            packing.pack(station, cards[0], scanned, was_tapped=True)
+        assert packing.card_by_code(station, scanned).id == cards[0].id
+    for scanned in (code, f"]Q1{code}", code.replace("/", "-").replace(":", ";").replace("#", "'")):
+        with pytest.raises(Conflict, match="that is a letter's code, and no card's"):
+            packing.card_by_code(station, scanned)
+        assert packing.pack(station, cards[0], scanned, was_tapped=True).with_letter
+    assert packing.pack(station, cards[0], cards[0].visual_number, was_tapped=True).with_letter
+
+
+def test_a_link_with_a_fragment_of_its_own_is_left_as_it_is(station: Station, cards: list[Card]) -> None:
+    desk = station.settings.desk.model_copy(update={"link": "https://cards.example.com/#/c/{alias}"})
+    other = replace(station, settings=station.settings.model_copy(update={"desk": desk}))
+    own = other.link(cards[0].alias).upper()
+    assert link_on_letter(own) == own
+    assert packing.pack(other, cards[0], own, was_tapped=True).with_letter
 
 
 def test_what_is_not_printed_is_not_packed(station: Station, cards: list[Card]) -> None:

@@ -6,13 +6,18 @@ import gzip
 import re
 import time
 from datetime import date
+from urllib.parse import urlsplit
 
 import pytest
 from page_world import Served, dump, path_of, served, with_code
+from printed_codes import codes_on
 from stations import CLERK, LINES, SUPPORT, issue_from, listening_anywhere
 
+from rfid_station.desk.letters import PaperWish, print_letters
 from rfid_station.desk.page_seal import open_seal
 from rfid_station.desk.partners import add_partner, connect_partner
+from rfid_station.desk.sheets import Wish as SheetWish
+from rfid_station.desk.sheets import print_sheets
 from rfid_station.desk.station import Station, open_station
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import Card, CardState, Reason, Role
@@ -48,6 +53,23 @@ def test_a_card_is_activated_reported_lost_and_found_again(pages: Served, coded:
     who = {one.actor.role for one in pages.station.store.cards.history(card.id)[-6:]}
     assert who == {Role.DRIVER}
     assert pages.station.store.audit.check().is_sound
+
+
+def test_what_a_phone_reads_from_the_printed_card_and_its_letter_leads_to_the_page(
+    pages: Served, coded: tuple[Card, str]
+) -> None:
+    card, code = coded
+    sheet = print_sheets(pages.station, [card], SheetWish()).pdf.read_bytes()
+    letter = print_letters(pages.station, [card], PaperWish()).pdf.read_bytes()
+    for pdf in (sheet, letter):
+        (read,) = codes_on(pdf)
+        path = urlsplit(read).path
+        assert path == path_of(card).upper()
+        assert pages.phone.get(path).page.wishes == ["activate", "lost"]
+        assert pages.phone.get(path, accept_language="de").headers["Content-Language"] == "de"
+    opened = pages.phone.get(path)
+    done = pages.phone.press(opened, path, "activate", code)
+    assert (done.status, done.headers["Location"]) == (303, f"{path_of(card)}?news")
 
 
 def test_knowing_the_link_changes_nothing(pages: Served, coded: tuple[Card, str]) -> None:
