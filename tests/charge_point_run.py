@@ -7,8 +7,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from page_world import path_of, served
 from stations import issue_from, listening_anywhere, new_station
 
+from rfid_station.desk.claiming import draw_code
 from rfid_station.desk.delivery import deliver
 from rfid_station.desk.partners import add_partner, connect_partner
 from rfid_station.desk.serving import plan_for, running
@@ -126,20 +128,27 @@ def _use_everywhere(operators: dict[Whitelist, Operator], cards: dict[str, Card]
 
 
 def _stop(station: Station, operators: dict[Whitelist, Operator], cards: dict[str, Card]) -> None:
-    """Stop two cards, and then a third that no partner hears of, nor of a new one."""
-    for name, state, reason in (
-        (BLOCKED, CardState.BLOCKED, Reason.LOST),
-        (EXPIRED, CardState.EXPIRED, Reason.DATE_PASSED),
-    ):
-        stopped = move_and_push(station, cards[name], state, reason)
-        stopped.check_confirmed()
-        cards[name] = stopped.card
+    """Stop two cards, one by its driver; and then a third that no partner hears of, nor of a new one."""
+    cards[BLOCKED] = _report_lost(station, cards[BLOCKED])
+    expired = move_and_push(station, cards[EXPIRED], CardState.EXPIRED, Reason.DATE_PASSED)
+    expired.check_confirmed()
+    cards[EXPIRED] = expired.card
     for operator in operators.values():
         operator.cpo.faults.add(Fault(FaultKind.ABORT))
     untold = move_and_push(station, cards[OWED], CardState.BLOCKED, Reason.LOST)
     assert not any(one.is_confirmed for one in untold.confirmations)
     cards[OWED] = untold.card
     cards[NEW] = issue_from(station, "sim:ntag213?seed=7", FOR[-1:]).issued[0]
+
+
+def _report_lost(station: Station, card: Card) -> Card:
+    """Be the driver: open the page of the card on a phone, and report it lost by the code of the letter."""
+    code = draw_code(station, card).code
+    with served(station) as pages:
+        assert pages.phone.by_code(card, "lost", code).status == 303
+        deliver(station, 20)
+        assert pages.phone.get(path_of(card)).text.count("knows it") == len(Whitelist)
+    return station.store.cards.by_id(card.id)
 
 
 def _tap_everywhere(
