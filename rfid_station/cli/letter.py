@@ -10,6 +10,7 @@ import typer
 from rfid_station.cli.completion import card_numbers
 from rfid_station.cli.context import the_station
 from rfid_station.cli.output import counted, show_document, talk
+from rfid_station.cli.print_options import BrandName, Out, Reason
 
 if TYPE_CHECKING:
     from rfid_station.desk.letters import Paper, Recipient
@@ -35,9 +36,6 @@ Addresses = Annotated[
         help="A CSV file: number or reference, company, name, street, postcode, city, claim_code …",
     ),
 ]
-BrandName = Annotated[str | None, typer.Option(help="A file in templates/brands. [default: print.brand]")]
-Reason = Annotated[str | None, typer.Option(help="Why it is printed again.")]
-Out = Annotated[Path | None, typer.Option(help="Where the PDF goes. [default: prints/ of the station]")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 
 

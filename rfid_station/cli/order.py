@@ -13,6 +13,7 @@ from rfid_station.cli.completion import card_numbers, group_names, order_names
 from rfid_station.cli.context import the_station
 from rfid_station.cli.output import counted, show_document, show_pairs, show_rows, talk
 from rfid_station.cli.packing import Carrier, Tracking, send
+from rfid_station.cli.print_options import BrandName, DesignName, Intent, Onto, Out, Reason, SheetName
 from rfid_station.desk.batch.uid_lists import UidForm
 from rfid_station.domain.order import Item, Progress, Way
 from rfid_station.errors import Conflict, WrongCall
@@ -172,29 +173,16 @@ def print_(
         list[str] | None,
         typer.Argument(metavar="[NUMBER]...", help="Print these again, alone; takes --reason."),
     ] = None,
-    reason: Annotated[str | None, typer.Option(help="Why they are printed again.")] = None,
-    design: Annotated[
-        str | None, typer.Option(help="A file in templates/cards. [default: print.design]")
-    ] = None,
-    brand: Annotated[
-        str | None, typer.Option(help="A file in templates/brands. [default: print.brand]")
-    ] = None,
-    sheet: Annotated[
-        str | None, typer.Option(help="A file in templates/sheets. [default: print.sheet]")
-    ] = None,
-    onto: Annotated[
-        int | None, typer.Option(min=1, metavar="JOB", help="Go on with the last sheet of this job.")
-    ] = None,
+    reason: Reason = None,
+    design: DesignName = None,
+    brand: BrandName = None,
+    sheet: SheetName = None,
+    onto: Onto = None,
     bureau: Annotated[
         str | None, typer.Option(help="Make the archive for a print bureau; `sheet bureaus` lists them.")
     ] = None,
-    intent: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.ICC", help="The profile of the bureau's press. [default: the bureau's]"),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Where the PDF goes. [default: prints/ of the station]")
-    ] = None,
+    intent: Intent = None,
+    out: Out = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:

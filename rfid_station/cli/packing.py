@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +14,7 @@ from rfid_station.cli.card_options import AsJson, Number, ReaderUri
 from rfid_station.cli.completion import card_numbers
 from rfid_station.cli.context import the_station
 from rfid_station.cli.output import counted, talk
+from rfid_station.cli.print_options import Out
 from rfid_station.errors import CardLost, CardRefused, Conflict, NoCard, StationError
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ _REFUSALS = (Conflict, CardLost, CardRefused)
 def list_(
     ctx: typer.Context,
     order: Annotated[str, typer.Argument(help="The fleet file that was ordered by, without its ending.")],
-    out: Annotated[
-        Path | None, typer.Option(help="Where the PDF goes. [default: prints/ of the station]")
-    ] = None,
+    out: Out = None,
 ) -> None:
     """Print what goes into the parcel of an order, with boxes to tick."""
     from rfid_station.desk import letters

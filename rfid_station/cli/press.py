@@ -10,6 +10,18 @@ import typer
 from rfid_station.cli.completion import card_numbers
 from rfid_station.cli.context import folder_of, the_station
 from rfid_station.cli.output import counted, one_of, show_document, show_rows, talk
+from rfid_station.cli.print_options import (
+    Again,
+    BrandName,
+    DesignName,
+    DryRun,
+    Fleet,
+    Intent,
+    Language,
+    Numbers,
+    Out,
+    Reason,
+)
 from rfid_station.errors import WrongCall
 
 if TYPE_CHECKING:
@@ -18,21 +30,6 @@ if TYPE_CHECKING:
     from rfid_station.desk.station import Station
     from rfid_station.domain.card import Card
 
-Numbers = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[NUMBER]...",
-        help="Only these cards, by any number. [default: all that are made and not printed]",
-        autocompletion=card_numbers,
-    ),
-]
-Fleet = Annotated[str | None, typer.Option(help="Only cards of this fleet.")]
-Again = Annotated[bool, typer.Option("--again", help="Also those that were printed before.")]
-Reason = Annotated[str | None, typer.Option(help="Why cards are printed again.")]
-Design = Annotated[str | None, typer.Option(help="A file in templates/cards. [default: print.design]")]
-Brand = Annotated[str | None, typer.Option(help="A file in templates/brands. [default: print.brand]")]
-Language = Annotated[str | None, typer.Option(help="Of the texts on the card, as in de.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="List what would be printed.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 
 
@@ -46,15 +43,12 @@ def press(
         str,
         typer.Option("--as", help="cards: every card as pages. data: artwork, a data file and codes."),
     ] = "cards",
-    intent: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.ICC", help="The profile of the bureau's press. [default: the bureau's]"),
-    ] = None,
+    intent: Intent = None,
     fleet: Fleet = None,
     again: Again = False,
     reason: Reason = None,
-    design: Design = None,
-    brand: Brand = None,
+    design: DesignName = None,
+    brand: BrandName = None,
     language: Language = None,
     out: Annotated[
         Path | None, typer.Option(help="Where the archive goes. [default: prints/ of the station]")
@@ -140,12 +134,10 @@ def print_cards(
     fleet: Fleet = None,
     again: Again = False,
     reason: Reason = None,
-    design: Design = None,
-    brand: Brand = None,
+    design: DesignName = None,
+    brand: BrandName = None,
     language: Language = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Where the PDF goes. [default: prints/ of the station]")
-    ] = None,
+    out: Out = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:

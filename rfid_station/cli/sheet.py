@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rfid_station.cli import press, sheet_designs
-from rfid_station.cli.completion import card_numbers
 from rfid_station.cli.context import folder_of, the_station
 from rfid_station.cli.output import counted, one_of, show_document, show_rows, talk
+from rfid_station.cli.print_options import (
+    Again,
+    BrandName,
+    DesignName,
+    DryRun,
+    Fleet,
+    Language,
+    Numbers,
+    Onto,
+    Out,
+    Reason,
+    SheetName,
+)
 from rfid_station.errors import WrongCall
 
 if TYPE_CHECKING:
@@ -19,7 +30,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Sheets: cards onto paper or plastic.", no_args_is_help=True)
 sheet_designs.register(app)
 
-Sheet = Annotated[str | None, typer.Option(help="A file in templates/sheets. [default: print.sheet]")]
 FlipEdge = Annotated[
     str | None, typer.Option("--flip", help="The edge that a printer flips sheets on: long or short.")
 ]
@@ -27,36 +37,22 @@ Offset = Annotated[
     str | None,
     typer.Option(metavar="X,Y", help="Move the back by mm, right and down; see `sheet calibrate`."),
 ]
-Out = Annotated[Path | None, typer.Option(help="Where the PDF goes. [default: prints/ of the station]")]
 
 
 @app.command("print")
 def print_(
     ctx: typer.Context,
-    numbers: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[NUMBER]...",
-            help="Only these cards, by any number. [default: all that are made and not printed]",
-            autocompletion=card_numbers,
-        ),
-    ] = None,
-    fleet: Annotated[str | None, typer.Option(help="Only cards of this fleet.")] = None,
-    again: Annotated[bool, typer.Option("--again", help="Also those that were printed before.")] = False,
-    reason: Annotated[str | None, typer.Option(help="Why cards are printed again.")] = None,
-    design: Annotated[
-        str | None, typer.Option(help="A file in templates/cards. [default: print.design]")
-    ] = None,
-    brand: Annotated[
-        str | None, typer.Option(help="A file in templates/brands. [default: print.brand]")
-    ] = None,
-    sheet: Sheet = None,
+    numbers: Numbers = None,
+    fleet: Fleet = None,
+    again: Again = False,
+    reason: Reason = None,
+    design: DesignName = None,
+    brand: BrandName = None,
+    sheet: SheetName = None,
     start: Annotated[
         int | None, typer.Option(min=1, help="The first free position of a used sheet. [default: 1]")
     ] = None,
-    onto: Annotated[
-        int | None, typer.Option(min=1, metavar="JOB", help="Go on with the last sheet of this job.")
-    ] = None,
+    onto: Onto = None,
     order: Annotated[
         str | None, typer.Option(help="row, column, or stack: cut piles are in order. [default: the sheet's]")
     ] = None,
@@ -65,12 +61,12 @@ def print_(
     ] = None,
     flip: FlipEdge = None,
     offset: Offset = None,
-    language: Annotated[str | None, typer.Option(help="Of the texts on the card, as in de.")] = None,
+    language: Language = None,
     per_file: Annotated[
         int, typer.Option("--per-file", min=1, max=100_000, help="More cards become several files.")
     ] = 10_000,
     out: Out = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be printed.")] = False,
+    dry_run: DryRun = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Print cards on sheets: a PDF with crop marks and bleed, and a picture of its first sheet."""
@@ -108,7 +104,7 @@ def print_(
 
 @app.command()
 def calibrate(
-    ctx: typer.Context, sheet: Sheet = None, flip: FlipEdge = None, offset: Offset = None, out: Out = None
+    ctx: typer.Context, sheet: SheetName = None, flip: FlipEdge = None, offset: Offset = None, out: Out = None
 ) -> None:
     """Make a page that shows how far off the back is, and where a sheet's positions lie."""
     from rfid_station.desk import sheets

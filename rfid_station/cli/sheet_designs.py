@@ -11,6 +11,7 @@ import typer
 
 from rfid_station.cli.context import folder_of, the_station
 from rfid_station.cli.output import counted, show_rows, talk
+from rfid_station.cli.print_options import BrandName
 from rfid_station.errors import ExitCode, WrongCall
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 DesignName = Annotated[
     str | None, typer.Argument(metavar="[DESIGN]", help="A file in templates/cards. [default: print.design]")
 ]
-BrandName = Annotated[str | None, typer.Option(help="A file in templates/brands. [default: print.brand]")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 _WIDEST_SIXELS = 900
