@@ -14,9 +14,9 @@ from pathlib import Path
 from rfid_station.desk.batch.writing import neutral
 from rfid_station.desk.files import write_whole
 from rfid_station.desk.station import Station
-from rfid_station.domain.lot_line import LotLine
+from rfid_station.domain.lot_line import LotLine, Movement
 from rfid_station.domain.operator import Shift
-from rfid_station.domain.stock import Counted, Movement
+from rfid_station.domain.stock import Counted
 from rfid_station.errors import WrongCall
 from rfid_station.printing.papers.shift_report import ShiftReport, render_shift_report
 from rfid_station.store.chain import Event
@@ -142,23 +142,8 @@ def _report(
     )
 
 
-def _lot_line(movement: Movement, count: Counted | None) -> LotLine:
-    return LotLine(
-        lot=movement.lot,
-        at_start=movement.at_start,
-        received=movement.received,
-        transferred_in=movement.transferred_in,
-        transferred_out=movement.transferred_out,
-        issued=movement.issued,
-        in_work=movement.in_work,
-        spoiled=movement.spoiled,
-        destroyed=movement.destroyed,
-        samples=movement.samples,
-        missing=movement.missing,
-        at_end=movement.at_end,
-        counted=count.counted if count else None,
-        at_count=count.expected if count else None,
-    )
+def _lot_line(moved: Movement, count: Counted | None) -> LotLine:
+    return LotLine(moved, count.counted, count.expected) if count else LotLine(moved)
 
 
 def _csv_rows(report: ShiftReport) -> Iterator[tuple[str, str, str]]:

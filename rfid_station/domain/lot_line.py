@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LotLine:
-    """One lot at one place, from a beginning to an end."""
+class Movement:
+    """What became of a lot's blanks at a place in a time. Each number is net, so some may be negative."""
 
     lot: str
     at_start: int
+    """On hand."""
     received: int = 0
     transferred_in: int = 0
     """From other places."""
@@ -20,16 +21,14 @@ class LotLine:
     in_work: int = 0
     """Taken for cards that are begun, less those that came back."""
     spoiled: int = 0
+    """Less those brought back to blank."""
     destroyed: int = 0
+    """Of those on hand."""
     samples: int = 0
     missing: int = 0
     """Not found when they were counted, and written off."""
     at_end: int
-    """By the ledger."""
-    counted: int | None = None
-    """By hand, the last time; None if nobody did."""
-    at_count: int | None = None
-    """By the ledger when that was counted; by default `at_end`."""
+    """On hand, by the ledger."""
 
     @property
     def expected(self) -> int:
@@ -38,21 +37,37 @@ class LotLine:
         made = self.issued + self.in_work + self.spoiled
         return came - made - self.transferred_out - self.destroyed - self.samples - self.missing
 
+
+@dataclass(frozen=True, slots=True)
+class LotLine:
+    """A lot on a report: what moved, and what somebody counted."""
+
+    moved: Movement
+    counted: int | None = None
+    """By hand, the last time; None if nobody did."""
+    at_count: int | None = None
+    """By the ledger when that was counted; by default as at the end."""
+
+    @property
+    def lot(self) -> str:
+        """Its name."""
+        return self.moved.lot
+
     @property
     def figures(self) -> tuple[tuple[str, int | None], ...]:
         """Each count by its name, in the order of the sum."""
         return (
-            ("at start", self.at_start),
-            ("received", self.received),
-            ("from other places", self.transferred_in),
-            ("to other places", self.transferred_out),
-            ("issued", self.issued),
-            ("in work", self.in_work),
-            ("spoiled", self.spoiled),
-            ("destroyed", self.destroyed),
-            ("samples", self.samples),
-            ("missing", self.missing),
-            ("at end, by the ledger", self.at_end),
+            ("at start", self.moved.at_start),
+            ("received", self.moved.received),
+            ("from other places", self.moved.transferred_in),
+            ("to other places", self.moved.transferred_out),
+            ("issued", self.moved.issued),
+            ("in work", self.moved.in_work),
+            ("spoiled", self.moved.spoiled),
+            ("destroyed", self.moved.destroyed),
+            ("samples", self.moved.samples),
+            ("missing", self.moved.missing),
+            ("at end, by the ledger", self.moved.at_end),
             ("counted", self.counted),
         )
 
@@ -62,9 +77,10 @@ class LotLine:
         return tuple(self._troubles())
 
     def _troubles(self) -> Iterator[str]:
-        if self.expected != self.at_end:
-            yield f"Lot {self.lot}: the ledger says {self.at_end}, and what moved leaves {self.expected}."
-        at_count = self.at_end if self.at_count is None else self.at_count
+        moved = self.moved
+        if moved.expected != moved.at_end:
+            yield f"Lot {self.lot}: the ledger says {moved.at_end}, and what moved leaves {moved.expected}."
+        at_count = moved.at_end if self.at_count is None else self.at_count
         if self.counted is not None and self.counted != at_count:
             off = self.counted - at_count
             words = f"{-off} missing" if off < 0 else f"{off} too many"
@@ -80,7 +96,7 @@ def balance_of(lots: Iterable[LotLine], cards_made: int | None) -> tuple[tuple[s
     if not given:
         return ("Blank cards were not counted.",), True
     troubles = [words for lot in given for words in lot.troubles]
-    issued = sum(lot.issued for lot in given)
+    issued = sum(lot.moved.issued for lot in given)
     if cards_made is not None and cards_made != issued:
         troubles.append(f"{cards_made} cards were made, and {issued} blanks issued: they should be as many.")
     said = troubles or ["All lots add up: what was there and came is what went and is there."]

@@ -188,34 +188,6 @@ class Counted:
         return self.counted - self.expected
 
 
-@dataclass(frozen=True, slots=True)
-class Movement:
-    """What became of a lot's blanks at a place in a time. Each number is net, so some may be negative.
-
-    at_start + received + transferred_in
-        = transferred_out + in_work + issued + spoiled + destroyed + samples + missing + at_end
-    """
-
-    lot: str
-    chip: str
-    at_start: int
-    """On hand."""
-    received: int = 0
-    transferred_in: int = 0
-    transferred_out: int = 0
-    in_work: int = 0
-    """Taken for cards that are not finished."""
-    issued: int = 0
-    spoiled: int = 0
-    """Less those brought back to blank."""
-    destroyed: int = 0
-    """Of those on hand."""
-    samples: int = 0
-    missing: int = 0
-    at_end: int = 0
-    """On hand."""
-
-
 _SAMPLES_BY_QUANTITY = ((25, 2), (150, 3), (1_200, 5), (35_000, 8))
 _LARGEST_SAMPLE = 13
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageFilter
 from printed_page import rendered
 
-from rfid_station.domain.lot_line import LotLine
+from rfid_station.domain.lot_line import LotLine, Movement
 from rfid_station.printing.brand import Brand, load_brand
 from rfid_station.printing.calibration import render_calibration
 from rfid_station.printing.layout import load_layout
@@ -40,8 +40,10 @@ LETTER = Letter(
     language="de",
 )
 LOTS = (
-    LotLine(lot="NTAG213-7", at_start=500, issued=120, spoiled=2, samples=1, at_end=377, counted=377),
-    LotLine(lot="DESFire-2", at_start=100, received=50, issued=20, at_end=130, counted=129),
+    LotLine(
+        Movement(lot="NTAG213-7", at_start=500, issued=120, spoiled=2, samples=1, at_end=377), counted=377
+    ),
+    LotLine(Movement(lot="DESFire-2", at_start=100, received=50, issued=20, at_end=130), counted=129),
 )
 
 

@@ -11,7 +11,7 @@ import pikepdf
 import pytest
 from printed_page import character_boxes, codes, rendered, text_of
 
-from rfid_station.domain.lot_line import LotLine
+from rfid_station.domain.lot_line import LotLine, Movement
 from rfid_station.errors import PrintError, WrongCall
 from rfid_station.printing.brand import Brand
 from rfid_station.printing.layout import load_layout
@@ -211,7 +211,9 @@ class TestLists:
         assert render_packing_list(self.PACKING) == pdf
 
     def test_a_shift_that_adds_up_and_one_that_does_not(self) -> None:
-        good = LotLine(lot="L1", at_start=500, issued=120, spoiled=2, samples=1, at_end=377, counted=377)
+        good = LotLine(
+            Movement(lot="L1", at_start=500, issued=120, spoiled=2, samples=1, at_end=377), counted=377
+        )
         report = ShiftReport("Example", "Desk 1", "Tess", "08:00", "16:00", (("cards made", 120),), (good,))
         text = text_of(render_shift_report(report), 1)
         assert "All lots add up" in text
@@ -225,7 +227,8 @@ class TestLists:
 
     def test_many_lots_stand_under_each_other(self) -> None:
         lots = tuple(
-            LotLine(lot=f"LOT-{n}-{'X' * 20}", at_start=n, at_end=n, counted=n) for n in range(1, 10)
+            LotLine(Movement(lot=f"LOT-{n}-{'X' * 20}", at_start=n, at_end=n), counted=n)
+            for n in range(1, 10)
         )
         report = ShiftReport("Example", "D", "Tess", "08:00", "16:00", (), lots)
         pdf = render_shift_report(report)

@@ -29,7 +29,8 @@ from store_world import (
 )
 
 from rfid_station.domain.card import CardState, Reason
-from rfid_station.domain.stock import Account, LotState, Movement, Sample, Spot, Supply, on_hand, sample_size
+from rfid_station.domain.lot_line import Movement
+from rfid_station.domain.stock import Account, LotState, Sample, Spot, Supply, on_hand, sample_size
 from rfid_station.errors import Conflict, MoveNotAllowed, StoreError, WrongCall
 from rfid_station.store import ledger as ledgers
 from rfid_station.store import moving
@@ -337,11 +338,10 @@ def test_movements_of_a_shift_add_up(store: Store, clock: Clock) -> None:
     until = clock.now
     reserve(store, 9, supply=of_lot)
     quiet, moved = store.stock.movements("desk-1", since, until)
-    assert quiet == Movement("L0", "NTAG213", 4, at_end=4)
+    assert quiet == Movement(lot="L0", at_start=4, at_end=4)
     assert moved == Movement(
-        "L1",
-        "NTAG213",
-        19,
+        lot="L1",
+        at_start=19,
         transferred_in=1,
         transferred_out=5,
         in_work=0,
@@ -356,6 +356,7 @@ def test_movements_of_a_shift_add_up(store: Store, clock: Clock) -> None:
     assert store.stock.counts("desk-1", until, until + timedelta(hours=1)) == []
     elsewhere = store.stock.movements("cellar", START, until)
     assert [(one.transferred_in, one.transferred_out, one.at_end) for one in elsewhere] == [(5, 1, 4)]
+    assert all(one.expected == one.at_end for one in (quiet, moved, *elsewhere))
 
 
 def test_of_several_desks_one_gets_the_last_blank(path: Path) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Card, Role
+from rfid_station.domain.lot_line import Movement
 from rfid_station.domain.nearest import nearest
 from rfid_station.domain.stock import (
     Account,
@@ -18,7 +19,6 @@ from rfid_station.domain.stock import (
     Entry,
     Lot,
     LotState,
-    Movement,
     Sample,
     Spot,
     Standing,

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, or_, select
 
-from rfid_station.domain.stock import CARD_ACCOUNTS, Account, Counted, Lot, Movement
+from rfid_station.domain.lot_line import Movement
+from rfid_station.domain.stock import CARD_ACCOUNTS, Account, Counted, Lot
 from rfid_station.store.stock.entries import lot_of
 from rfid_station.store.tables import lot, stock_count, stock_entry
 
@@ -27,7 +28,8 @@ def movements_of(connection: Connection, place: str, since: datetime, until: dat
         at_start = _on_hand_before(connection, row.id, place, since)
         net = _net(connection, lot_of(row), place, since, until)
         if at_start or net:
-            found.append(_movement(lot_of(row), at_start, net))
+            at_end = _on_hand_before(connection, row.id, place, until)
+            found.append(Movement(lot=row.name, at_start=at_start, at_end=at_end, **net))
     return found
 
 
@@ -45,17 +47,11 @@ def counts_of(connection: Connection, place: str, since: datetime, until: dateti
     ]
 
 
-def _movement(of: Lot, at_start: int, net: Counter[str]) -> Movement:
-    outside = net["received"] + net["transferred_in"]
-    inside = sum(net[name] for name in net if name not in ("received", "transferred_in"))
-    return Movement(of.name, of.chip, at_start, at_end=at_start + outside - inside, **net)
-
-
-def _on_hand_before(connection: Connection, lot_id: int, place: str, since: datetime) -> int:
+def _on_hand_before(connection: Connection, lot_id: int, place: str, moment: datetime) -> int:
     def total(account: Any, where: Any) -> int:  # noqa: ANN401 - columns
         query = select(func.coalesce(func.sum(stock_entry.c.quantity), 0)).where(
             stock_entry.c.lot_id == lot_id,
-            stock_entry.c.at < since,
+            stock_entry.c.at < moment,
             account == Account.ON_HAND.value,
             where == place,
         )
