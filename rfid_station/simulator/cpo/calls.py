@@ -46,6 +46,10 @@ class Heard:
             self.http_status in (200, 201) and self.status_code is not None and self.status_code // 1000 == 1
         )
 
+    def header(self, name: str) -> str:
+        """A header of the answer, whatever its case; empty if it has none."""
+        return next((value for given, value in self.headers.items() if given.lower() == name.lower()), "")
+
     def __str__(self) -> str:
         return f"{self.method} {self.url}: HTTP {self.http_status}, OCPI {self.status_code}, {self.words}"
 
@@ -168,3 +172,14 @@ def _routing(sender: Party, receiver: Party) -> dict[str, str]:
         "OCPI-to-country-code": receiver[0],
         "OCPI-to-party-id": receiver[1],
     }
+
+
+class Failed(Exception):
+    """A deed that came to nothing, with what was heard last, if anything was."""
+
+    def __init__(self, words: str, heard: Heard | None = None, code: int = 3001) -> None:
+        super().__init__(words)
+        self.words = words
+        self.heard = heard
+        self.code = code
+        """What somebody is answered whose own registration fails by this."""

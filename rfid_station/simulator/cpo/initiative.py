@@ -9,30 +9,19 @@ transport_and_format (Pagination), mod_hub_client_info.
 
 from __future__ import annotations
 
-import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import quote
 
-from rfid_station.simulator.cpo.calls import Heard, Line
+from rfid_station.simulator.cpo.calls import Failed, Heard, Line
 from rfid_station.simulator.cpo.charges import cdr_object, session_object
+from rfid_station.simulator.cpo.crawl import Crawl
 from rfid_station.simulator.cpo.edition import EDITIONS, Edition, Encoding
 from rfid_station.simulator.cpo.profile import CpoProfile
 from rfid_station.simulator.cpo.rules import JsonObject, complaint, instant
 from rfid_station.simulator.cpo.state import CpoState, Key, Place, Registrant, digest
-
-
-class Failed(Exception):
-    """A deed that came to nothing, with what was heard last, if anything was."""
-
-    def __init__(self, words: str, heard: Heard | None = None, code: int = 3001) -> None:
-        super().__init__(words)
-        self.words = words
-        self.heard = heard
-        self.code = code
-        """What somebody is answered whose own registration fails by this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +34,6 @@ class Report:
     status_code: int | None = None
     complaints: tuple[str, ...] = ()
     facts: JsonObject = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Crawl:
-    """What a pull has gathered so far."""
-
-    edition: Edition
-    registrant: Registrant
-    tokens: dict[Key, JsonObject] = field(default_factory=dict)
-    complaints: list[str] = field(default_factory=list)
-    urls: list[str] = field(default_factory=list)
-    total: int | None = None
-    limit: int | None = None
-    entries: int = 0
 
 
 class Initiative:
@@ -242,8 +217,8 @@ class Initiative:
             asked = {name: value for name, value in filters.items() if value}
             with self._state.lock:
                 held_before = {key for key in self._state.tokens if known.has(key[0], key[1])}
-            crawl = _Crawl(EDITIONS[known.version], known)
-            heard = self._crawl(crawl, _needed(known, "tokens", "SENDER"), asked, limit)
+            crawl = Crawl(self._line(known), known, self._profile, limit or self._profile.pull_limit or None)
+            heard = crawl.follow(_needed(known, "tokens", "SENDER"), asked)
         except Failed as no:
             return _failure(no)
         gone = held_before - crawl.tokens.keys() if not asked else set()
@@ -253,62 +228,13 @@ class Initiative:
             "tokens": len(crawl.tokens),
             "pages": len(crawl.urls),
             "total": crawl.total,
-            "limit": crawl.limit,
+            "limit": crawl.cap,
             "gone": len(gone),
             "urls": crawl.urls,
         }
         return replace(_ended(heard, "pulled"), complaints=tuple(crawl.complaints), facts=facts)
 
-    def _crawl(self, crawl: _Crawl, url: str, asked: dict[str, str], limit: int | None) -> Heard:
-        """Follow the pages to the last one.
-
-        :raises Failed: one of them is not a page, or they do not end
-        """
-        line = self._line(crawl.registrant)
-        limit = limit or self._profile.pull_limit or None
-        query = urlencode(asked | ({"limit": str(limit)} if limit else {}))
-        page: str | None = f"{url}?{query}" if query else url
-        while page is not None:
-            if page in crawl.urls or len(crawl.urls) >= self._profile.accepted_pages:
-                raise Failed(f"the pages do not end: {page} once more")
-            crawl.urls.append(page)
-            heard = line.call("GET", page, is_routed=True)
-            if not heard.is_success or not isinstance(heard.data, list):
-                raise Failed(f"{heard}; no page of tokens", heard)
-            crawl.complaints += heard.complaints
-            self._read_page(crawl, heard, heard.data, limit)
-            page = _next_page(crawl, heard, asked)
-        return heard
-
-    def _read_page(self, crawl: _Crawl, heard: Heard, entries: list[object], limit: int | None) -> None:
-        """Take what is good on one page, and say what is not (transport_and_format, Pagination)."""
-        total, cap = _count(heard, "X-Total-Count"), _count(heard, "X-Limit")
-        if total is None or cap is None:
-            crawl.complaints.append(f"{heard.url}: X-Total-Count or X-Limit is no number")
-            if self._profile.pulls_only_pages:
-                return
-        crawl.total, crawl.limit = total, cap
-        most = min(number for number in (limit, cap, len(entries)) if number is not None)
-        if len(entries) > most:
-            crawl.complaints.append(f"{heard.url}: {len(entries)} entries, {most} at most were due")
-        crawl.entries += len(entries)
-        for entry in entries:
-            trouble = complaint(entry, crawl.edition.token)
-            if trouble or not isinstance(entry, dict):
-                crawl.complaints.append(f"{heard.url}: {trouble}")
-                continue
-            self._read_token(crawl, heard, entry)
-
-    def _read_token(self, crawl: _Crawl, heard: Heard, token: JsonObject) -> None:
-        country, party = crawl.registrant.parties[0]
-        key = crawl.edition.key_of(country, party, token)
-        if not crawl.registrant.has(key[0], key[1]):
-            crawl.complaints.append(f"{heard.url}: {'-'.join(key)} is of no party of yours")
-        elif key in crawl.tokens:
-            crawl.complaints.append(f"{heard.url}: {'-'.join(key)} once more")
-        crawl.tokens[key] = {name: token[name] for name in crawl.edition.token if token.get(name) is not None}
-
-    def _keep(self, crawl: _Crawl, gone: Iterable[Key], shown: str, registrant: Registrant) -> None:
+    def _keep(self, crawl: Crawl, gone: Iterable[Key], shown: str, registrant: Registrant) -> None:
         with self._state.lock:
             for key, token in crawl.tokens.items():
                 if not _is_older(token, self._state.tokens.get(key)):
@@ -377,7 +303,7 @@ class Initiative:
             return _failure(no)
         line = self._line(known)
         heard = line.call("POST", url, cdr, is_routed=True)
-        report, location = _ended(heard, "told"), _header(heard.headers, "Location")
+        report, location = _ended(heard, "told"), heard.header("Location")
         if not heard.is_success:
             return report
         back = line.call("GET", location, is_routed=True)
@@ -460,34 +386,6 @@ def _needed(registrant: Registrant, identifier: str, role: str) -> str:
         url = next((url for name, _, url in registrant.endpoints if name == identifier), None)
     if url is None:
         raise Failed(f"{registrant.url} does not offer {f'{identifier} {role}'.strip()}")
-    return url
-
-
-def _count(heard: Heard, name: str) -> int | None:
-    value = _header(heard.headers, name)
-    return int(value) if value.isascii() and value.isdecimal() else None
-
-
-def _header(headers: Mapping[str, str], name: str) -> str:
-    return next((value for given, value in headers.items() if given.lower() == name.lower()), "")
-
-
-def _next_page(crawl: _Crawl, heard: Heard, asked: Mapping[str, str]) -> str | None:
-    """The URL in the Link header, or None on the last page."""
-    link = _header(heard.headers, "Link")
-    if not link:
-        return None
-    found = re.fullmatch(r'\s*<([^<>]*)>\s*;\s*rel="?next"?\s*', link)
-    if not found:
-        raise Failed(f"{heard.url}: Link is {link!r}", heard)
-    url = found[1]
-    here, there = urlsplit(heard.url), urlsplit(url)
-    if (here.scheme, here.netloc) != (there.scheme, there.netloc):
-        raise Failed(f"{heard.url}: Link leads elsewhere, to {url}", heard)
-    repeated = parse_qs(there.query)
-    for name, value in asked.items():
-        if repeated.get(name) != [value]:
-            crawl.complaints.append(f"{heard.url}: Link does not repeat {name}")
     return url
 
 

@@ -18,10 +18,10 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode, urlsplit
 
 from rfid_station.simulator.cpo.answer import Refusal, Said, body_of, envelope
-from rfid_station.simulator.cpo.calls import MESSAGE_IDS
+from rfid_station.simulator.cpo.calls import MESSAGE_IDS, Failed
 from rfid_station.simulator.cpo.edition import EDITIONS, Edition, Encoding
 from rfid_station.simulator.cpo.http import Reply, Request, json_reply
-from rfid_station.simulator.cpo.initiative import Failed, Initiative, client_info
+from rfid_station.simulator.cpo.initiative import Initiative, client_info
 from rfid_station.simulator.cpo.profile import CpoProfile
 from rfid_station.simulator.cpo.rules import JsonObject
 from rfid_station.simulator.cpo.state import CpoState, Registrant, digest
