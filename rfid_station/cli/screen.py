@@ -45,6 +45,8 @@ Picture = Callable[[int, int], Sequence[Line]]
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J"
 _LEAVE = "\x1b[?25h\x1b[?1049l"
 _CONTROLS = re.compile(r"[^ -~\u00a0-\U0010ffff]")
+_NARROW = re.compile("[ -~✓✗·→…─▸▏]*")
+"""Signs of one column: those that we draw with, and ASCII."""
 _SIMPLE = str.maketrans({"✓": "+", "✗": "!", "·": "-", "→": ">", "…": "~", "─": "-", "▸": ">"})
 
 
@@ -53,11 +55,16 @@ def can_be_drawn_on(fd: int, environment: Mapping[str, str]) -> bool:
     return os.isatty(fd) and environment.get("TERM", "dumb") not in ("dumb", "unknown", "")
 
 
+def _columns(text: str) -> int:
+    """How many columns a printable text takes."""
+    return len(text) if _NARROW.fullmatch(text) else cell_len(text)
+
+
 @lru_cache(maxsize=512)
 def fitted(text: str, width: int) -> str:
     """Text in exactly so many columns, as far as it fits; nothing in it can move the cursor."""
     clean = printable(text)
-    wide = cell_len(clean)
+    wide = _columns(clean)
     if wide <= width:
         return clean + " " * (width - wide)
     return set_cell_size(clean, max(0, width - 1)) + ("…" if width else "")
@@ -65,7 +72,7 @@ def fitted(text: str, width: int) -> str:
 
 def printable(text: str) -> str:
     """Text without anything that a terminal would obey."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
     return "".join(sign if sign.isprintable() else "?" for sign in _CONTROLS.sub("?", text))
 
@@ -74,14 +81,16 @@ def printable(text: str) -> str:
 def wrapped(text: str, width: int, most: int) -> tuple[str, ...]:
     """Text in at most so many lines, broken at spaces that may break where that is possible."""
     lines: list[str] = []
-    line = ""
+    line, used = "", 0
     for word in filter(None, printable(text).split(" ")):
-        candidate = f"{line} {word}" if line else word
-        if cell_len(candidate) <= width or not line:
-            line = candidate
+        wide = _columns(word)
+        if not line:
+            line, used = word, wide
+        elif used + 1 + wide <= width:
+            line, used = f"{line} {word}", used + 1 + wide
         else:
             lines.append(line)
-            line = word
+            line, used = word, wide
     lines.append(line)
     if len(lines) > most:
         lines = [*lines[: most - 1], " ".join(lines[most - 1 :])]
@@ -95,7 +104,7 @@ def _rendered(spans: Line, columns: int, *, colours: bool) -> str:
     left = columns
     for text, style in spans:
         clean = printable(text)
-        wide = cell_len(clean)
+        wide = _columns(clean)
         if wide > left:
             clean, wide = fitted(clean, left), left
         left -= wide

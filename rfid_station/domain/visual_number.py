@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from rfid_station.errors import WrongCall
 
@@ -36,6 +37,10 @@ _TWO_STEPS = [
 """Two digits at a time."""
 
 _SEPARATORS = re.compile(r"[^0-9A-Za-z#@]").sub
+_TO_BARE = {
+    code: chr(code).upper() if chr(code).isalnum() or chr(code) in "#@" else None for code in range(128)
+}
+"""What becomes of each sign of ASCII."""
 
 MAX_LENGTH = 64
 """OCPI: `visual_number` is a string(64)."""
@@ -69,13 +74,15 @@ class NumberPattern:
 
     def render(self, index: int) -> str:
         """The visual number for an index from 0 to `capacity` - 1, with its check digit."""
-        if not 0 <= index < self.capacity:
+        shape = _shape(self.text)
+        body = str(index).zfill(shape.digits)
+        if index < 0 or len(body) > shape.digits:
             raise WrongCall(
-                f"number {index} does not fit into the {self.digits} digits of {self.text}",
+                f"number {index} does not fit into the {shape.digits} digits of {self.text}",
                 hint="give desk.visual_number one # more in station.toml",
             )
-        body = str(index).zfill(self.digits)
-        return _template(self.text).format(*body, check=check_digit(body))
+        signs = body + check_digit(body)
+        return shape.frame % tuple([signs[run] for run in shape.runs])
 
     def index(self, written: str) -> int | None:
         """The index of a number as somebody wrote it, or None if it is not one of ours.
@@ -93,16 +100,32 @@ class NumberPattern:
         return int(body) if check_digit(body) == written_check else None
 
 
+class _Shape(NamedTuple):
+    """A pattern as numbers are rendered by it."""
+
+    digits: int
+    frame: str
+    """With `%s` for each run of digits, and for the check digit."""
+    runs: tuple[slice, ...]
+    """Where these stand in the digits with the check digit behind them."""
+
+
 @cache
-def _template(pattern: str) -> str:
-    """A pattern as `str.format` takes it: a field for each digit, and `check`."""
-    escaped = pattern.replace("{", "{{").replace("}", "}}")
-    return escaped.replace("#", "{}").replace("@", "{check}")
+def _shape(pattern: str) -> _Shape:
+    digits, frame, runs, used = pattern.count("#"), "", [], 0
+    for run in re.findall(r"#+|@|[^#@]+", pattern):
+        if run[0] == "#":
+            runs.append(slice(used, used + len(run)))
+            used += len(run)
+        elif run == "@":
+            runs.append(slice(digits, digits + 1))
+        frame += "%s" if run[0] in "#@" else run.replace("%", "%%")
+    return _Shape(digits, frame, tuple(runs))
 
 
 def bare(text: str) -> str:
     """A number without separators, in upper case: the form in which numbers are compared."""
-    return _SEPARATORS("", text).upper()
+    return text.translate(_TO_BARE) if text.isascii() else _SEPARATORS("", text).upper()
 
 
 def check_digit(digits: str) -> str:

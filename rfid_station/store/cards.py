@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, union_all
 
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Card, CardState, Driver, Reason, check_move
@@ -52,6 +52,7 @@ from rfid_station.store.stock.supply import Picked, pick
 from rfid_station.store.tables import card, driver, meta
 from rfid_station.store.told.telling import TokenOf, tell
 
+_RIVALS = union_all(LIVING_WITH_UID, LIVING_FOR_LINE)
 _INSERT_CARD = insert(card).values(id=next_id(card)).returning(card.c.id)
 
 
@@ -343,14 +344,11 @@ def _refuse_second(connection: Connection, uid: CardUid, order_line: str | None)
 
     :raises Conflict: one of the two belongs to another card
     """
-    _refuse_rival(first_card(connection, LIVING_WITH_UID, uid=uid.hex), f"UID {uid.masked}")
-    if order_line is not None:
-        rival = first_card(connection, LIVING_FOR_LINE, line=order_line)
-        _refuse_rival(rival, f"order line {order_line}")
-
-
-def _refuse_rival(rival: Card | None, shared: str) -> None:
-    if rival is not None:
+    found = connection.execute(_RIVALS, {"uid": uid.hex, "line": order_line})
+    rivals = sorted(map(card_of, found), key=lambda one: one.uid != uid)
+    if rivals:
+        rival = rivals[0]
+        shared = f"UID {uid.masked}" if rival.uid == uid else f"order line {order_line}"
         raise Conflict(
             f"{shared} belongs to card {rival.visual_number}, which is {rival.state}",
             hint=f"rfid-station card show {rival.visual_number}",

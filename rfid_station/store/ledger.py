@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +32,9 @@ class _Head:
     event_hash: str
     stamp_floor: datetime | None
 
+    def columns(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 _READ_HEAD = select(*(meta.c[field.name] for field in fields(_Head))).with_for_update()
 _KEEP_HEAD = update(meta)
@@ -54,6 +57,12 @@ class Ledger:
         """A contract number that was never given out, counted from 1."""
         self._head.contract_count += 1
         return self._head.contract_count
+
+    def next_contracts(self, count: int) -> range:
+        """So many contract numbers that were never given out."""
+        first = self._head.contract_count + 1
+        self._head.contract_count += count
+        return range(first, first + count)
 
     def next_token(self) -> int:
         """The place of a new token in the order of creation, counted from 1 without gaps."""
@@ -144,7 +153,7 @@ class Ledger:
         if self._has_news:
             tell_news(self.connection)
         if self._known_head:
-            self.connection.execute(_KEEP_HEAD, asdict(self._known_head))
+            self.connection.execute(_KEEP_HEAD, self._known_head.columns())
 
     @property
     def _head(self) -> _Head:
@@ -154,13 +163,14 @@ class Ledger:
 
 
 @contextmanager
-def booking(database: Database, actor: Actor) -> Iterator[Ledger]:
+def booking(database: Database, actor: Actor, *, is_large: bool = False) -> Iterator[Ledger]:
     """Change the store in one transaction, audit events included.
 
+    :param is_large: many thousand rows are written
     :raises DiskFull: there was no room; nothing was changed
     :raises StoreError: the store cannot be used; nothing was changed
     """
-    with database.write() as connection:
+    with database.write(is_large=is_large) as connection:
         ledger = Ledger(connection, actor, database.clock())
         yield ledger
         ledger.settle()

@@ -13,7 +13,7 @@ from rfid_station.domain.actor import Actor
 from rfid_station.errors import Conflict, StoreError, StoreTooNew, WrongCall
 from rfid_station.store import migrations
 from rfid_station.store.audit import Audit
-from rfid_station.store.bulk import Bulk
+from rfid_station.store.bulk.lookups import Bulk
 from rfid_station.store.card_pages import CardPages
 from rfid_station.store.cards import Cards
 from rfid_station.store.engines.address import check_server, is_on_server, path_of

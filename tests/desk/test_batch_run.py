@@ -173,7 +173,7 @@ from rfid_station.desk.batch.running import run
 from rfid_station.desk.station import open_station
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Role
-from rfid_station.store import bulk
+from rfid_station.store.bulk import registrar as bulk
 
 checking.CHUNK = 3
 left = int(sys.argv[3])

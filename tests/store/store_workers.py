@@ -19,7 +19,7 @@ from rfid_station.errors import Conflict
 from rfid_station.store.backups import restoring
 from rfid_station.store.backups.copying import copy_store
 from rfid_station.store.backups.restoring import restore_over
-from rfid_station.store.bulk import NewCard
+from rfid_station.store.bulk.new_cards import NewCard
 from rfid_station.store.opening import Store, create_store, open_store
 
 

@@ -18,7 +18,7 @@ from rfid_station.domain.contract_id import ContractId
 from rfid_station.domain.order import Way
 from rfid_station.domain.uid import CardUid
 from rfid_station.errors import Conflict, WrongCall
-from rfid_station.store.bulk import NewCard
+from rfid_station.store.bulk.new_cards import NewCard
 from rfid_station.store.numbering import Draws
 from rfid_station.store.opening import Store, open_store
 from rfid_station.store.prints import PrintItem

@@ -34,7 +34,7 @@ from rfid_station.domain.stock import Account, LotState, Sample, Spot, Supply, o
 from rfid_station.errors import Conflict, MoveNotAllowed, StoreError, WrongCall
 from rfid_station.store import ledger as ledgers
 from rfid_station.store import moving
-from rfid_station.store.bulk import NewCard
+from rfid_station.store.bulk.new_cards import NewCard
 from rfid_station.store.opening import Store, open_store
 
 PROCESSES = get_context("forkserver")

@@ -25,7 +25,7 @@ from rfid_station.domain.card import MOVES, Card, CardState
 from rfid_station.domain.stock import Account, Lot, Spot, Supply, on_hand
 from rfid_station.errors import Conflict, StationError
 from rfid_station.store import moving
-from rfid_station.store.bulk import NewCard
+from rfid_station.store.bulk.new_cards import NewCard
 from rfid_station.store.opening import open_store
 
 PLACES = ("desk-1", "desk-2")

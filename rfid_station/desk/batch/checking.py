@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rfid_station.desk.batch.changing import change_for
 from rfid_station.desk.batch.findings import Cause, Finding, Level
+from rfid_station.desk.batch.glance import Glance
 from rfid_station.desk.batch.reading import STDIN, Table
 from rfid_station.desk.batch.rows import Checked, Entry, Judge, Kind, Survey, survey
 from rfid_station.desk.batch.uid_lists import UidForm
@@ -16,7 +17,8 @@ from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, Driver
 from rfid_station.domain.visual_number import NumberPattern, bare
 from rfid_station.errors import Conflict, MoveNotAllowed, WrongCall
-from rfid_station.store.bulk import CHUNK, Held, NewCard, refusal_of_day
+from rfid_station.store.bulk.known import Held
+from rfid_station.store.bulk.new_cards import CHUNK, NewCard, refusal_of_day
 
 HEADER_ROW = 1
 """Rows are counted as a spreadsheet counts them; the first line of an order is the row below the header."""
@@ -115,15 +117,8 @@ class Check:
 
     def chunks(self) -> Iterator[list[Checked]]:
         """Every row judged by itself, in portions that the store takes at once."""
-        judge = Judge(self.table.columns, self.survey, self.pattern)
-        chunk: list[Checked] = []
-        for row in self.table.rows():
-            chunk.append(judge.judge(row))
-            if len(chunk) == CHUNK:
-                yield chunk
-                chunk = []
-        if chunk:
-            yield chunk
+        glance = Glance(Judge(self.table.columns, self.survey, self.pattern))
+        return map(glance.checked, self.table.portions(CHUNK))
 
     def compared(self, chunk: Sequence[Checked], station: Station | None) -> Iterator[Row]:
         """Compare a portion with the store."""
@@ -143,17 +138,18 @@ class Check:
         """What a row of a maker's list asks for."""
         if entry.uid is None:
             raise WrongCall(f"row {entry.row} has no UID", hint="fill in its UID")
+        wish = self.wish
         return NewCard(
-            uid=entry.uid,
-            order=self.wish.order,
-            key=entry.reference or None,
-            chip=entry.chip or self.wish.chip,
-            profile=self.wish.profile,
-            driver=driver_of(entry),
-            visual_number=entry.number,
-            group=entry.group or self.wish.group,
-            place=entry.row - HEADER_ROW,
-            valid_until=entry.valid_until,
+            entry.uid,
+            wish.order,
+            entry.reference or None,
+            entry.chip or wish.chip,
+            wish.profile,
+            driver_of(entry),
+            entry.number,
+            entry.group or wish.group,
+            entry.row - HEADER_ROW,
+            entry.valid_until,
         )
 
     def order_line(self, entry: Entry) -> str:
@@ -242,7 +238,7 @@ def driver_of(entry: Entry) -> Driver | None:
     """Who a row's card is for, if it says so."""
     if not (entry.name or entry.reference or entry.fleet):
         return None
-    return Driver(name=entry.name, reference=entry.reference, fleet=entry.fleet, language=entry.language)
+    return Driver(entry.name, entry.reference, entry.fleet, entry.language)
 
 
 def _fleet(entry: Entry) -> str:

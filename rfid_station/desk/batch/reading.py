@@ -7,9 +7,9 @@ import io
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import islice
+from itertools import chain, count, islice, repeat
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -21,6 +21,8 @@ from rfid_station.errors import WrongCall
 STDIN = Path("-")
 _IN_MEMORY = 8 << 20
 """Bytes of standard input that are kept without a file."""
+_PORTION = 1000
+"""Rows that are read together."""
 
 
 class Row(NamedTuple):
@@ -42,7 +44,7 @@ class Table:
         self.dialect: Dialect | None = None
         if not is_workbook(file):
             self.dialect = dialect_of(file, name, known_titles)
-        header = next(self._records(), None)
+        header = next(chain.from_iterable(self._records(1)), None)
         if header and header.broken:
             raise WrongCall(f"{name} row 1: {header.broken}", hint="close the quotes in that row")
         self.columns: Columns = columns_of(header.cells if header else ())
@@ -57,16 +59,30 @@ class Table:
 
         :raises WrongCall: a workbook is damaged
         """
-        for row in islice(self._records(), 1, None):
-            if row.broken or any(row.cells):
-                yield row
+        return chain.from_iterable(self.portions(_PORTION))
 
-    def _records(self) -> Iterator[Row]:
-        if self.dialect is None:
-            for number, cells in enumerate(sheet_rows(self._file, self.name), 1):
-                yield Row(number, [cell.strip() for cell in cells])
-        else:
-            yield from _text_rows(self._file, self.dialect)
+    def portions(self, size: int) -> Iterator[list[Row]]:
+        """The same rows, at most `size` of them at a time.
+
+        :raises WrongCall: a workbook is damaged
+        """
+        for records in self._records(size):
+            below_header = records[1:] if records[0].number == 1 else records
+            rows = [row for row in below_header if row.broken or any(row.cells)]
+            if rows:
+                yield rows
+
+    def _records(self, size: int) -> Iterator[list[Row]]:
+        """Every record of the file in lists that are not empty."""
+        if self.dialect is not None:
+            yield from _text_records(self._file, self.dialect, size)
+            return
+        rows, numbers = sheet_rows(self._file, self.name), count(1)
+        for wanted in _sizes(size):
+            some = list(islice(rows, wanted))
+            if not some:
+                return
+            yield _numbered(numbers, some)
 
 
 @contextmanager
@@ -92,21 +108,37 @@ def open_table(path: Path) -> Iterator[Table]:
         yield Table(file, str(path))
 
 
-def _text_rows(file: BinaryIO, dialect: Dialect) -> Iterator[Row]:
+def _text_records(file: BinaryIO, dialect: Dialect, size: int) -> Iterator[list[Row]]:
     file.seek(0)
     text = io.TextIOWrapper(file, encoding=dialect.encoding, newline="")
     try:
         for _ in range(dialect.first_line):
             text.readline()
-        reader = csv.reader(text, delimiter=dialect.delimiter, strict=True)
-        number = 0
-        while True:
-            number += 1
-            try:
-                yield Row(number, [cell.strip() for cell in next(reader)])
-            except StopIteration:
+        reader, numbers = csv.reader(text, delimiter=dialect.delimiter, strict=True), count(1)
+        for wanted in _sizes(size):
+            some = _some_records(reader, numbers, wanted)
+            if not some:
                 return
-            except csv.Error as error:
-                yield Row(number, [], broken=f"{error}")
+            yield some
     finally:
         text.detach()
+
+
+def _sizes(size: int) -> Iterator[int]:
+    """The header by itself, and then so many rows at a time."""
+    return chain((1,), repeat(size))
+
+
+def _some_records(reader: Iterator[list[str]], numbers: Iterator[int], size: int) -> list[Row]:
+    """The next records: as many as are wanted, or up to one that cannot be taken apart."""
+    taken: list[list[str]] = []
+    try:
+        for cells in islice(reader, size):
+            taken.append(cells)
+    except csv.Error as error:
+        return [*_numbered(numbers, taken), Row(next(numbers), [], broken=f"{error}")]
+    return _numbered(numbers, taken)
+
+
+def _numbered(numbers: Iterator[int], records: Iterable[Iterable[str]]) -> list[Row]:
+    return [Row(number, list(map(str.strip, cells))) for cells, number in zip(records, numbers, strict=False)]

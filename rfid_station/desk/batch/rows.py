@@ -26,7 +26,7 @@ LONGEST_NAME = 200
 LONGEST_REFERENCE = 100
 
 _LANGUAGE = re.compile(r"[a-z]{2}")
-_USUAL = frozenset({"de", "en", "fr", "nl"})
+USUAL_LANGUAGES = frozenset({"de", "en", "fr", "nl"})
 """Languages that need no closer look."""
 _ODD = re.compile(
     r"^[=+\-@]|[\x00-\x09\x0b-\x1f\x7f-\x9f\ufffd\u2028\u2029]|[ÃÂ][\x80-\xbf€-™]|â€", re.MULTILINE
@@ -44,6 +44,8 @@ _DATE = re.compile(
 )
 _AS_TEXT = "format the column as text, type the value again, or take it from the original list"
 _SHORTEST_PADDED = 4
+_PORTION = 1000
+"""Rows that are looked at together."""
 
 
 class Kind(StrEnum):
@@ -159,14 +161,15 @@ def _missing(columns: Columns, kind: Kind) -> Iterator[Finding]:
 
 def _count(table: Table, tally: Tally, widths: Counter[int]) -> int:
     uid, reference = table.columns.places.get("uid"), table.columns.places.get("reference")
-    rows = 0
-    for row in table.rows():
-        rows += 1
-        if uid is not None and uid < len(row.cells):
-            tally.add(row.cells[uid])
-        if reference is not None and reference < len(row.cells) and row.cells[reference].isdigit():
-            widths[len(row.cells[reference])] += 1
-    return rows
+    counted = 0
+    for rows in table.portions(_PORTION):
+        counted += len(rows)
+        if uid is not None:
+            tally.add_all([row.cells[uid] for row in rows if uid < len(row.cells)])
+        if reference is not None:
+            references = [row.cells[reference] for row in rows if reference < len(row.cells)]
+            widths.update(len(text) for text in references if text.isdigit())
+    return counted
 
 
 def _of_list(columns: Columns, verdict: Verdict, wanted: UidForm) -> list[Finding]:
@@ -212,7 +215,8 @@ class Judge:
     survey: Survey
     pattern: NumberPattern | None = None
     """How our own visual numbers look."""
-    _seen: dict[str, dict[str, int]] = field(init=False)
+    seen: dict[str, dict[str, int]] = field(init=False)
+    """By column: the row in which each value came first."""
     _found: list[Finding] = field(init=False, default_factory=list)
     _good_names: set[str] = field(init=False, default_factory=set)
     _row: int = field(init=False, default=0)
@@ -221,7 +225,7 @@ class Judge:
 
     def __post_init__(self) -> None:
         self._is_usable = self.survey.is_usable
-        self._seen = {"reference": {}, "uid": {}, "number": {}}
+        self.seen = {"reference": {}, "uid": {}, "number": {}}
         rules = {
             "reference": self._reference,
             "name": self._name,
@@ -332,7 +336,7 @@ class Judge:
         self._found.append(Finding(cause, words, remedy, self._row, title, told, level))
 
     def _once(self, column: str, value: str, same: str) -> None:
-        first = self._seen[column].setdefault(same, self._row)
+        first = self.seen[column].setdefault(same, self._row)
         if first != self._row:
             self._add(
                 Cause.REPEATED,
@@ -425,7 +429,7 @@ class Judge:
             self._good_names.add(text)
 
     def _language(self, text: str) -> str | None:
-        if text in _USUAL:
+        if text in USUAL_LANGUAGES:
             return text
         code = text.lower()
         if text and not _LANGUAGE.fullmatch(code):
@@ -530,6 +534,11 @@ class Judge:
             self._add(day.cause, day.words, day.remedy, "valid_until", text)
             return None
         return day
+
+
+def is_damaged(text: str) -> bool:
+    """Whether a text looks like what a spreadsheet made of a number."""
+    return not text.isalnum() and bool(_SCIENTIFIC.fullmatch(text) or _DATE.fullmatch(text))
 
 
 def _has_shape(pattern: NumberPattern, text: str) -> bool:

@@ -6,6 +6,7 @@ where it stopped when the same file is run again, and ends in the same state.
 
 from __future__ import annotations
 
+import gc
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +27,8 @@ from rfid_station.domain.contract_id import ContractId
 from rfid_station.domain.stock import Supply
 from rfid_station.errors import Conflict, WrongCall
 from rfid_station.settings import VisualOrder
-from rfid_station.store.bulk import Registered, Registrar
+from rfid_station.store.bulk.new_cards import Registered
+from rfid_station.store.bulk.registrar import Registrar
 
 Tell = Callable[[Finding], None]
 Watch = Callable[["Progress"], None]
@@ -35,6 +37,8 @@ FEW = 10
 _ALIAS_SIGNS = typed_code.ALPHABET.encode()
 _TO_ALIAS = bytes(_ALIAS_SIGNS[byte % len(_ALIAS_SIGNS)] for byte in range(256))
 """32 signs divide 256, so each is as likely as the others."""
+_OBJECTS = 100_000
+"""More objects than a portion keeps at a time; so many left over are looked through."""
 _AT_ONCE = 256
 """Aliases, or numbers, for which the system is asked together."""
 
@@ -123,8 +127,20 @@ def run(
             hint=f"rfid-station card issue {check.table.name}",
         )
     carry_out = _cards if check.survey.kind is Kind.CARDS else _changes
-    carry_out(running, partial=partial)
+    with _collecting_seldom():
+        carry_out(running, partial=partial)
     return running.progress
+
+
+@contextmanager
+def _collecting_seldom() -> Iterator[None]:
+    """Have Python look for cycles seldom: rows are many, live for a portion, and are in none."""
+    usual = gc.get_threshold()
+    gc.set_threshold(_OBJECTS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def outcomes(station: Station, check: Check) -> Iterator[Outcome]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -26,6 +26,9 @@ _HEX = re.compile(r"[0-9A-Fa-f]+")
 _DECIMAL = re.compile(r"[0-9]+")
 _MAKERS = frozenset({0x02, 0x04, 0x05, 0x07, 0x16, 0x1D, 0x2B, 0x39, 0x53})
 """Who makes such chips: ST, NXP, Infineon, TI, EM, Shanghai Fudan, Maxim, Giantec, Nationz."""
+_NXP = "04"
+_WHOLE = frozenset(2 * size for size in SIZES)
+"""Digits of a UID."""
 _EXACT_DIGITS = 15
 """A spreadsheet keeps no more digits of a number, and writes 0 for the others."""
 
@@ -95,6 +98,16 @@ def read_uid(text: str, form: UidForm) -> CardUid | str:
         return f"cannot be used: {why_unusable(raw)}"
 
 
+def whole_uids(texts: Sequence[str]) -> list[CardUid]:
+    """`read_uid` of many texts as they are; none if any of them takes a closer look."""
+    if not _HEX.fullmatch("".join(texts)) or not set(map(len, texts)) <= _WHOLE:
+        return []
+    try:
+        return list(map(CardUid, map(bytes.fromhex, texts)))
+    except CardRefused:
+        return []
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts what the UIDs of a list look like, one after the other; its size does not grow with the list."""
@@ -122,10 +135,27 @@ class Tally:
         self.starts_made += _is_made(digits[:2])
         self.ends_made += _is_made(digits[-2:])
         self.cascade_starts += digits[:2] == f"{CASCADE_TAG:02X}"
-        if len(digits) != 14 or digits[:2] != "04":
+        if len(digits) != 14 or digits[:2] != _NXP:
             self._look_closer(digits)
         if _DECIMAL.fullmatch(digits):
             self._count_decimal(digits)
+
+    def add_all(self, texts: Sequence[str]) -> None:
+        """Count many: those that look as NXP's do by what is left to see of them, the others one by one."""
+        if not texts or set(map(len, texts)) != {14} or not _HEX.fullmatch("".join(texts)):
+            for text in texts:
+                self.add(text)
+            return
+        ends = []
+        for text in texts:
+            if text[:2] != _NXP or text.isdecimal():
+                self.add(text)
+            else:
+                ends.append(text[-2:])
+        self.count += len(ends)
+        self.lengths[14] += len(ends)
+        self.starts_made += len(ends)
+        self.ends_made += sum(map(_MAKERS_TEXT.__contains__, ends))
 
     def verdict(self) -> Verdict:
         """What the list looks like."""

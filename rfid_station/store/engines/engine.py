@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,16 +43,21 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, is_large: bool = False) -> Iterator[Connection]:
         """One change: all of it is committed at the end, or nothing if anything is raised inside.
 
         Whoever is inside is the only writer.
 
+        :param is_large: many thousand rows are written
         :raises DiskFull: there was no room; nothing was changed
         :raises StoreError: the store cannot be used; nothing was changed
         """
-        with self.place.explained(), self._engine.connect() as connection:
-            connection.execution_options(**{PURPOSE: Purpose.WRITE})
+        with (
+            self.place.explained(),
+            self._engine.connect() as connection,
+            self.place.roomy(connection) if is_large else nullcontext(),
+        ):
+            connection.info[PURPOSE] = Purpose.WRITE
             with connection.begin():
                 yield connection
 
@@ -64,7 +69,7 @@ class Database:
             self._engine.connect() as connection,
             self.place.rebuilding(connection),
         ):
-            connection.execution_options(**{PURPOSE: Purpose.REBUILD})
+            connection.info[PURPOSE] = Purpose.REBUILD
             with connection.begin():
                 yield connection
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine
 from rfid_station.store.engines.snapshot import Snapshots
 
 PURPOSE = "rfid_station_purpose"
-"""Execution option of a connection: what its transactions are for."""
+"""Under this name a connection's `info` says what its next transaction is for; it is taken out then."""
 
 
 class Purpose(Enum):
@@ -71,6 +71,9 @@ class Place(Protocol):
 
     def rebuilding(self, connection: Connection) -> AbstractContextManager[None]:
         """What has to be around a transaction that rebuilds tables."""
+
+    def roomy(self, connection: Connection) -> AbstractContextManager[None]:
+        """Memory for the pages of a large change, around its transaction."""
 
     def prepare(self) -> None:
         """See to it that a store can be made here.

@@ -91,7 +91,7 @@ def _begin(connection: Connection) -> None:
 
     :raises StoreTooNew: the store was migrated by a newer program since it was opened
     """
-    purpose = connection.get_execution_options().get(PURPOSE, Purpose.READ)
+    purpose = connection.info.pop(PURPOSE, Purpose.READ)
     cursor: Any = connection.connection.cursor()
     cursor.execute(_BEGIN[purpose], prepare=False)
     if purpose is Purpose.WRITE:

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, DBAPIError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from rfid_station.errors import Conflict, DiskFull, StationError, StoreError
 from rfid_station.store import migrations
@@ -30,6 +30,8 @@ BUSY_TIMEOUT_S = 10.0
 EVENT_TRIGGERS = frozenset({"event_is_never_updated", "event_is_never_deleted"})
 """They stand on the table `event` and refuse to change history."""
 
+_LARGE_CACHE_KIB = 64 * 1024
+"""Memory that a large change may take for pages; the usual 2 MiB are read and written again and again."""
 _NO_ROOM_BYTES = 1 << 20
 _OUT_OF_ROOM_CODES = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 _WAL_RETRY_S = 0.01
@@ -51,7 +53,8 @@ def sqlite_engine(path: Path) -> Engine:
         hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
+    dialect: Any = engine.dialect
+    dialect.do_begin = _begin
     return engine
 
 
@@ -75,17 +78,19 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             return
 
 
-def _begin(connection: Connection) -> None:
+def _begin(connection: PoolProxiedConnection) -> None:
     """Begin for the driver, which in this mode never begins by itself.
 
-    A writer takes its lock at once: a read transaction that becomes a writer later can be refused.
+    A writer takes its lock at once: a read transaction that becomes a writer later can be refused. In place
+    of the dialect's own and not a listener, which would be paid for with every statement.
 
     :raises StoreTooNew: the store was migrated by a newer program since it was opened
     """
-    purpose = connection.get_execution_options().get(PURPOSE, Purpose.READ)
-    connection.exec_driver_sql("BEGIN" if purpose is Purpose.READ else "BEGIN IMMEDIATE")
+    purpose = connection.info.pop(PURPOSE, Purpose.READ)
+    cursor: Any = connection.cursor()
+    cursor.execute("BEGIN" if purpose is Purpose.READ else "BEGIN IMMEDIATE")
     if purpose is Purpose.WRITE:
-        found = connection.connection.cursor().execute(_VERSION).fetchone()
+        found = cursor.execute(_VERSION).fetchone()
         migrations.check_version(found[0] if found else None)
 
 
@@ -101,6 +106,21 @@ def foreign_keys_off(connection: Connection) -> Iterator[None]:
         yield
     finally:
         beside_transactions.execute("PRAGMA foreign_keys = ON")
+
+
+@contextmanager
+def large_cache(connection: Connection) -> Iterator[None]:
+    """Keep the pages of a large change in memory: new cards go to random places of their indexes.
+
+    To be entered before a transaction begins.
+    """
+    beside_transactions = connection.connection.cursor()
+    usual = beside_transactions.execute("PRAGMA cache_size").fetchone()[0]
+    beside_transactions.execute(f"PRAGMA cache_size = -{_LARGE_CACHE_KIB}")
+    try:
+        yield
+    finally:
+        beside_transactions.execute(f"PRAGMA cache_size = {usual}")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from datetime import date
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, and_, func, select
+from sqlalchemy import Connection, Row, and_, bindparam, func, select
 
 from rfid_station.domain.card import CardState, Driver
 from rfid_station.domain.order import MAY_LEAVE, Item, MadeCard, Order, OrderLine, Way
@@ -78,6 +78,7 @@ _LINE = select(order_item, *_WHOM, work_order.c.name, work_order.c.way, work_ord
 )
 _LOCKED_LINE = _LINE.with_for_update(of=work_order)
 """An order that is locked is neither closed nor cancelled until the transaction ends."""
+_THE_LINE = _LOCKED_LINE.where(order_item.c.line == bindparam("of_line"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def wanted_by(connection: Connection, line: str | None, *, is_preprinted: bool) 
     """
     if line is None:
         return None
-    row = connection.execute(_LOCKED_LINE.where(order_item.c.line == line)).one_or_none()
+    row = connection.execute(_THE_LINE, {"of_line": line}).one_or_none()
     if row is None:
         return None
     refusal = _refusal(row)
