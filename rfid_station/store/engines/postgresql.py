@@ -14,6 +14,7 @@ import psycopg
 import psycopg.types.string
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 from rfid_station.errors import Conflict, DiskFull, StationError, StoreError
@@ -56,7 +57,8 @@ def postgresql_engine(url: URL, password: str | None) -> Engine:
     engine = create_engine(url, connect_args=connect_arguments(password), max_overflow=-1)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "checkout", _refuse_dead)
-    event.listen(engine, "begin", _begin)
+    dialect: Any = engine.dialect
+    dialect.do_begin = _begin
     return engine
 
 
@@ -86,13 +88,15 @@ def _refuse_dead(connection: Any, _: object, __: object) -> None:  # noqa: ANN40
         raise DisconnectionError("the server has ended this connection")
 
 
-def _begin(connection: Connection) -> None:
+def _begin(connection: PoolProxiedConnection) -> None:
     """Begin for the driver, in one exchange with the server.
+
+    In place of the dialect's own and not a listener, which would be paid for with every statement.
 
     :raises StoreTooNew: the store was migrated by a newer program since it was opened
     """
     purpose = connection.info.pop(PURPOSE, Purpose.READ)
-    cursor: Any = connection.connection.cursor()
+    cursor: Any = connection.cursor()
     cursor.execute(_BEGIN[purpose], prepare=False)
     if purpose is Purpose.WRITE:
         cursor.nextset()
