@@ -33,7 +33,7 @@ CARDS = 200
 WARM = 20
 LIMIT_MS = 5.0
 MEMORY = Path("/dev/shm")
-STORE = ("reserve", "begin_encoding", "register", "living", "by_order_line", "next_contract")
+STORE = ("reserve", "begin_encoding", "register", "living", "by_order_line")
 
 
 class Meter:

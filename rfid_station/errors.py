@@ -23,6 +23,7 @@ expected. An error carries what went wrong *with the value*, and a hint that run
     ├── KeyUnavailable               1   a key is missing, or its ring is locked
     ├── StoreError                   1
     │   ├── StoreTooNew              1
+    │   ├── StoreUnreachable         1   transient
     │   └── DiskFull                 1   transient
     └── PrintError                   1
 """
@@ -159,6 +160,12 @@ class StoreError(StationError):
 
 class StoreTooNew(StoreError):
     """The store was written by a newer version of this program."""
+
+
+class StoreUnreachable(StoreError):
+    """The server of the store does not answer, or only it can do what was asked."""
+
+    may_retry = True
 
 
 class DiskFull(StoreError):

@@ -88,6 +88,10 @@ def _secret_reference(text: str) -> str:
 SecretReference = Annotated[str, AfterValidator(_secret_reference)]
 
 
+LEASE = 100
+COPY_MINUTES = 30
+
+
 class StoreSettings(_Table):
     """`[store]`."""
 
@@ -95,6 +99,12 @@ class StoreSettings(_Table):
     """A SQLAlchemy URL; a relative SQLite file lies in the station's folder. Never with a password in it."""
     password: SecretReference | None = None
     """Where the password of a server's account lies; None where the server asks for none."""
+    lease: int | None = Field(default=None, ge=0, le=1_000_000)
+    """Contract numbers that a desk takes for itself at a time; 0: each when it is needed. None: `LEASE` on a
+    server, 0 in a file, whose desks cannot be cut off from it."""
+    copy_minutes: int | None = Field(default=None, ge=0, le=100_000)
+    """How old the desk's own copy of a store on a server may get while the desk works; 0: none is kept.
+    None: `COPY_MINUTES` on a server, and none of a file."""
 
 
 class DeskSettings(_Table):

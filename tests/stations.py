@@ -112,7 +112,9 @@ def on_engine(request: pytest.FixtureRequest, folder: Path) -> Path:
         base: Base = request.getfixturevalue("station_base")
         base.reset()
         settings = folder / "station.toml"
-        settings.write_text(settings.read_text().replace("sqlite:///station.db", base.url))
+        # No copy: it would be made by a program of its own, beside the test.
+        entries = f'url = "{base.url}"\ncopy_minutes = 0'
+        settings.write_text(settings.read_text().replace('url = "sqlite:///station.db"', entries))
         (folder / "station.db").unlink()
     return folder
 

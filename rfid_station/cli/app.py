@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ from rfid_station import __version__
 from rfid_station.cli.context import Who, note_globals
 from rfid_station.cli.output import show_error
 from rfid_station.cli.serve import serve
-from rfid_station.errors import ExitCode, StationError, WrongCall
+from rfid_station.errors import ExitCode, StationError, StoreUnreachable, WrongCall
 
 _NOUNS = {
     "reader": "reader.app",
@@ -75,11 +76,22 @@ class StationGroup(TyperGroup):
             return super().invoke(ctx)
         except StationError as error:
             show_error(error)
+            if isinstance(error, StoreUnreachable):
+                _say_what_may_be_done(ctx)
             raise typer.Exit(error.exit_code) from error
         except _UsageError as error:
             raise typer.Exit(_show_wrong_call(error)) from error
         except KeyboardInterrupt:
             raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+def _say_what_may_be_done(ctx: Any) -> None:  # noqa: ANN401 - typer's own click types
+    """Say to a desk that is cut off what it may do, as far as it knows for sure."""
+    from rfid_station.cli.context import folder_of
+    from rfid_station.cli.cut_off_view import say_what_may_be_done
+
+    with suppress(StationError):
+        say_what_may_be_done(folder_of(ctx))
 
 
 def _show_wrong_call(error: Any) -> int:  # noqa: ANN401

@@ -27,7 +27,7 @@ from rfid_station.cli.card_options import (
 )
 from rfid_station.cli.card_view import card_row, reveal, short_card_row
 from rfid_station.cli.completion import card_numbers, group_names, lot_names
-from rfid_station.cli.context import folder_of, the_station
+from rfid_station.cli.context import folder_of, look, the_station
 from rfid_station.cli.output import confirm, show_document, show_pairs, show_rows, shown, talk
 from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.domain.order import OrderLine, Way
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from rfid_station.cli.issuing import Wish
     from rfid_station.desk.regrouping import Regrouped
     from rfid_station.desk.station import Station
-    from rfid_station.store.search import Clue, Exactness
+    from rfid_station.store.search import Clue, Exactness, Hit
 
 
 LAST_EVENTS = 12
@@ -151,9 +151,11 @@ def read(ctx: typer.Context, reader: ReaderUri = None, trace: Trace = None, as_j
     """Tell everything about the card on the reader, and write nothing."""
     from rfid_station.cli import tapping
 
-    with the_station(ctx, to_look=True) as station:
-        row = tapping.read_card(station, tapping.Place(reader, trace))
-    _show_one(row, as_json)
+    seen = look(ctx, lambda station: tapping.read_card(station, tapping.Place(reader, trace)))
+    row = seen.found
+    if seen.copy:
+        row |= {"state": f"{row['state']}, by the copy of {seen.copy.moment}"}
+    _show_one(seen.told(row) if as_json else row, as_json)
 
 
 @app.command()
@@ -169,9 +171,9 @@ def verify(
     """Compare the card on the reader with what the store says it should be; exit 5 if it differs."""
     from rfid_station.cli import tapping
 
-    with the_station(ctx, to_look=True) as station:
-        row = tapping.verify_card(station, tapping.Place(reader, trace), as_stranger=stranger)
-    _show_one(row, as_json)
+    place = tapping.Place(reader, trace)
+    seen = look(ctx, lambda station: tapping.verify_card(station, place, as_stranger=stranger))
+    _show_one(seen.told(seen.found) if as_json else seen.found, as_json)
 
 
 @app.command()
@@ -216,12 +218,17 @@ def show(ctx: typer.Context, number: Number, full: Full = False, as_json: AsJson
     """Show one card: what to say to its driver, what it is, where it is known, what happened to it."""
     from rfid_station.desk.lookup import describe, the_card
 
-    with the_station(ctx) as station:
+    def read(station: Station) -> dict[str, Any]:
         card = the_card(station, number)
         reveal(station, [card], full)
-        row = describe(station, card) | ({"uid": card.uid.hex} if full else {})
+        return describe(station, card) | ({"uid": card.uid.hex} if full else {})
+
+    seen = look(ctx, read, to_look=False)
+    row = seen.found
+    if seen.copy:
+        row |= {"say": f"As of {seen.copy.moment}: {row['say']}"}
     if as_json:
-        show_document(row)
+        show_document(seen.told(row))
     else:
         show_pairs(_shown_card(row))
 
@@ -287,9 +294,11 @@ def history(
     from rfid_station.desk.lookup import the_card
     from rfid_station.desk.usage import history as steps_of
 
-    with the_station(ctx, to_look=True) as station:
-        steps = steps_of(station, the_card(station, number))
-    show_rows([asdict(step) for step in steps], as_json=as_json, empty="nothing has happened to it")
+    seen = look(ctx, lambda station: steps_of(station, the_card(station, number)))
+    rows = [asdict(step) for step in seen.found]
+    show_rows(
+        list(map(seen.told, rows)) if as_json else rows, as_json=as_json, empty="nothing has happened to it"
+    )
 
 
 @app.command()
@@ -313,14 +322,21 @@ def find(
     warning = odd_check_digit(text)
     if warning:
         talk(warning)
-    with the_station(ctx, to_look=True) as station:
+
+    def read(station: Station) -> list[Hit]:
         hits = station.store.cards.find(text, limit)
         reveal(station, [hit.card for hit in hits], full)
+        return hits
+
+    seen = look(ctx, read)
+    hits = seen.found
     rows = [
         (card_row if as_json else short_card_row)(hit.card, full)
         | {"found_by": _found_by(hit.clue, hit.exactness)}
         for hit in hits
     ]
+    if as_json:
+        rows = list(map(seen.told, rows))
     show_rows(rows, as_json=as_json, empty=f"no card has {text!r} in any form")
     if not hits:
         raise typer.Exit(ExitCode.FAILED)
@@ -351,14 +367,21 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List cards, the oldest first; those that end soon by their last day."""
-    with the_station(ctx, to_look=True) as station:
+
+    def read(station: Station) -> list[Card]:
         if expiring is None:
             cards = station.store.cards.listing(state=state, fleet=fleet, group=group, limit=limit)
         else:
             ending = _ending(station, expiring)
             cards = [card for card in ending if _fits(card, state, fleet, group)][:limit]
         reveal(station, cards, full)
+        return cards
+
+    seen = look(ctx, read)
+    cards = seen.found
     rows = [(card_row if as_json else short_card_row)(card, full) for card in cards]
+    if as_json:
+        rows = list(map(seen.told, rows))
     if expiring is not None and not as_json:
         rows = [row | {"last day": f"{card.valid_until}"} for row, card in zip(rows, cards, strict=True)]
     show_rows(rows, as_json=as_json, empty="no card fits")

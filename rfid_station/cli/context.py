@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import typer
 
+from rfid_station.errors import StationError, StoreUnreachable
+
 if TYPE_CHECKING:
+    from rfid_station.desk.own_copy import CopyAge
     from rfid_station.desk.person import Claim
     from rfid_station.desk.station import Station
+
+
+Found = TypeVar("Found")
 
 
 class Who(StrEnum):
@@ -64,3 +70,57 @@ def the_station(ctx: typer.Context, *, to_look: bool = False) -> Iterator[Statio
 
     with open_station(folder_of(ctx), claim_of(ctx), ask_secret, to_look=to_look) as station:
         yield station
+
+
+@dataclass(frozen=True, slots=True)
+class Looked(Generic[Found]):
+    """What was found in the store, or in the desk's copy of it."""
+
+    found: Found
+    copy: CopyAge | None = None
+    """Of the copy, where the server could not be reached."""
+
+    def told(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A document for programs, with the age of the copy that it is from."""
+        return row | {"copy": copy_document(self.copy)} if self.copy else row
+
+
+def look(ctx: typer.Context, read: Callable[[Station], Found], *, to_look: bool = True) -> Looked[Found]:
+    """Read something in the store or, while its server cannot be reached, in the desk's copy, and say so.
+
+    :param read: may be called twice; what it changes is refused by the copy
+    """
+    try:
+        with the_station(ctx, to_look=to_look) as station:
+            return Looked(read(station))
+    except StoreUnreachable as unreachable:
+        return _look_into_copy(ctx, read, unreachable, to_look=to_look)
+
+
+def _look_into_copy(
+    ctx: typer.Context, read: Callable[[Station], Found], unreachable: StoreUnreachable, *, to_look: bool
+) -> Looked[Found]:
+    from rfid_station.cli.output import ask_secret, talk
+    from rfid_station.desk.own_copy import open_station_from_copy, own_copy
+    from rfid_station.settings import load_settings
+
+    folder = folder_of(ctx)
+    if own_copy(folder, load_settings(folder)) is None:
+        raise unreachable
+    with open_station_from_copy(folder, claim_of(ctx), ask_secret, to_look=to_look) as (station, age):
+        talk(f"from {age}; the server cannot be reached")
+        try:
+            return Looked(read(station), age)
+        except StoreUnreachable:
+            raise
+        except StationError as error:
+            # What is not in the copy may be in the store.
+            error.message += f", by the copy of {age.moment}"
+            raise
+
+
+def copy_document(copy: CopyAge | None) -> dict[str, Any] | None:
+    """The age of a copy for programs; docs/json.md describes it."""
+    if copy is None:
+        return None
+    return {"at": copy.at, "age_s": None if copy.age is None else int(copy.age.total_seconds())}

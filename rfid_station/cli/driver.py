@@ -51,6 +51,8 @@ def erase(
 
     Takes --role supervisor, and that no card of theirs may charge any more.
     """
+    from rfid_station.desk.own_copy import forget_own_copy
+
     with the_station(ctx) as station:
         cards = station.store.drivers.cards_of(reference)
         if dry_run:
@@ -61,6 +63,7 @@ def erase(
         confirm(f"forget driver {reference} and leave {counted(len(cards), 'card')} of nobody?", yes)
         cards = station.store.drivers.erase(reference, station.actor)
         backups = station.store.backups()
+        forget_own_copy(station.folder)
     if as_json:
         show_document({"cards": [card.visual_number for card in cards], "backups": backups})
         return

@@ -18,6 +18,7 @@ from rfid_station.desk.clerk import Scan
 from rfid_station.desk.delivery import background_delivery
 from rfid_station.desk.fleet_file import read_fleet_file
 from rfid_station.desk.loop import Run, issue_cards
+from rfid_station.desk.own_copy import CopyKeeper
 from rfid_station.desk.station import Station
 from rfid_station.desk.tally import FAILURES_IN_A_ROW, Tally
 from rfid_station.domain.card import Card, CardState
@@ -80,6 +81,7 @@ def issue(station: Station, wish: Wish) -> Tally:
     ):
         _warn_of_writing(station, profile)
         codes: dict[int, str] = {}
+        copy = CopyKeeper(station.folder, station.settings)
 
         def after_card(card: Card) -> None:
             delivery.wake()
@@ -90,8 +92,12 @@ def issue(station: Station, wish: Wish) -> Tally:
             elif code:
                 codes[card.id] = f"{card.visual_number}  {code}"
 
+        def is_over() -> bool:
+            copy.look()
+            return stop() or wish.is_over()
+
         making = Run(station, profile, lines, wish.count, view, after_card, group, lot, clerk, wish.scan)
-        tally = issue_cards(making, reader, lambda: stop() or wish.is_over())
+        tally = issue_cards(making, reader, is_over)
         interrupted = stop()
         pending = [report for report in delivery.settle(SETTLE_S) if not report.is_at_rest]
     for card in tally.issued:

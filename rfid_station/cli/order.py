@@ -10,7 +10,7 @@ import typer
 
 from rfid_station.cli.card_options import AsJson, DryRun, ProfileName
 from rfid_station.cli.completion import card_numbers, group_names, order_names
-from rfid_station.cli.context import the_station
+from rfid_station.cli.context import look, the_station
 from rfid_station.cli.output import counted, show_document, show_pairs, show_rows, talk
 from rfid_station.cli.packing import Carrier, Tracking, send
 from rfid_station.cli.print_options import BrandName, DesignName, Intent, Onto, Out, Reason, SheetName
@@ -96,10 +96,11 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object an order.")] = False,
 ) -> None:
     """List the orders, the oldest first."""
-    with the_station(ctx, to_look=True) as station:
-        found = station.store.orders.all(open_only=open_only)
-    rows = [_order_row(order, progress) for order, progress in found]
-    if not as_json:
+    seen = look(ctx, lambda station: station.store.orders.all(open_only=open_only))
+    rows = [_order_row(order, progress) for order, progress in seen.found]
+    if as_json:
+        rows = list(map(seen.told, rows))
+    else:
         few = ("order", "state", "way", "ordered", "done", "cancelled", "left", "created")
         rows = [{name: row[name] for name in few} for row in rows]
     show_rows(rows, as_json=as_json, empty="there are no orders")
@@ -110,11 +111,11 @@ def show(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None:
     """Show one order: how far it is, and each line with its card and what it still needs."""
     from rfid_station.desk.orders import standing
 
-    with the_station(ctx, to_look=True) as station:
-        now = standing(station, name)
+    seen = look(ctx, lambda station: standing(station, name))
+    now = seen.found
     row = _order_row(now.order, now.progress)
     if as_json:
-        show_document(row | {"lines": [_item_row(item) for item in now.items]})
+        show_document(seen.told(row | {"lines": [_item_row(item) for item in now.items]}))
         return
     show_pairs(row)
     show_rows([_short_item_row(item) for item in now.items], as_json=False, empty="no lines")

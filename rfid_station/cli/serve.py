@@ -40,6 +40,7 @@ def serve(
     ] = False,
 ) -> None:
     """Answer partners (OCPI 2.1.1, 2.2.1, 2.3.0) and drivers, and sync, until SIGTERM or Ctrl-C."""
+    from rfid_station.desk.own_copy import keeping_copy
     from rfid_station.desk.serving import openapi, plan_for, running
 
     if describe:
@@ -52,6 +53,7 @@ def serve(
         with (
             _pages(station, plan, log.write if access_log else None) as front,
             running(station, plan, log.write, access_log=access_log, front=front) as now,
+            keeping_copy(station.folder, station.settings),
         ):
             if now.address:
                 talk(f"answering partners on {'https' if plan.tls else 'http'}://{now.address}/ocpi/versions")

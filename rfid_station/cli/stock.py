@@ -11,7 +11,7 @@ import typer
 
 from rfid_station.cli.card_options import AsJson, ReaderUri
 from rfid_station.cli.completion import lot_names
-from rfid_station.cli.context import the_station
+from rfid_station.cli.context import look, the_station
 from rfid_station.cli.output import counted, show_document, show_pairs, show_rows, talk
 from rfid_station.cli.stock_view import (
     count_row,
@@ -31,7 +31,7 @@ from rfid_station.errors import WrongCall
 
 if TYPE_CHECKING:
     from rfid_station.desk.station import Station
-    from rfid_station.domain.stock import Lot
+    from rfid_station.domain.stock import Entry, Lot, Standing
     from rfid_station.reader.port import Reader
 
 app = typer.Typer(help="Blanks: received, sampled, counted, destroyed.", no_args_is_help=True)
@@ -118,19 +118,27 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show where all blanks stand; with a lot, also how they came there."""
-    with the_station(ctx, to_look=True) as station:
-        if lot is None:
-            standings = station.store.stock.standings()
-            rows = [document(one) if as_json else lot_row(one) for one in standings]
-            show_rows(rows, as_json=as_json, empty="no lot was received yet: stock is not kept")
-            return
-        standing = station.store.stock.standing(lot)
-        entries = [entry_row(one) for one in station.store.stock.entries(standing.lot.id)]
+    if lot is None:
+        all_lots = look(ctx, lambda station: station.store.stock.standings())
+        rows = [all_lots.told(document(one)) if as_json else lot_row(one) for one in all_lots.found]
+        show_rows(rows, as_json=as_json, empty="no lot was received yet: stock is not kept")
+    else:
+        _show_lot(ctx, lot, as_json)
+
+
+def _show_lot(ctx: typer.Context, name: str, as_json: bool) -> None:
+    def read(station: Station) -> tuple[Standing, list[Entry]]:
+        standing = station.store.stock.standing(name)
+        return standing, station.store.stock.entries(standing.lot.id)
+
+    seen = look(ctx, read)
+    standing, entries = seen.found
+    rows = [entry_row(one) for one in entries]
     if as_json:
-        show_document(document(standing) | {"entries": entries})
+        show_document(seen.told(document(standing) | {"entries": rows}))
     else:
         show_pairs(pairs(standing))
-        show_rows(entries, as_json=False, empty="")
+        show_rows(rows, as_json=False, empty="")
 
 
 @app.command("count")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rfid_station.cli.context import the_station
+from rfid_station.cli.card_options import AsJson
+from rfid_station.cli.context import folder_of, the_station
 from rfid_station.cli.output import show_document, show_rows, talk
-from rfid_station.errors import ExitCode
+from rfid_station.errors import ExitCode, StoreUnreachable, WrongCall
+
+if TYPE_CHECKING:
+    from rfid_station.store.leases.holding import NumberCount
 
 app = typer.Typer(help="The store: whether the record can be trusted.", no_args_is_help=True)
 
@@ -26,6 +30,7 @@ def check(
     with the_station(ctx, to_look=True) as station:
         report = station.store.audit.check()
         missing = list(missing_secrets(station)) if report.is_sound else []
+        count = station.store.leases.count() if report.is_sound else None
     chain = report.chain
     if as_json:
         show_document(
@@ -34,10 +39,13 @@ def check(
                 "chain": chain.why or "whole",
                 "findings": list(report.findings),
                 "missing": missing,
+                "numbers": number_row(count) if count else None,
             }
         )
     else:
         typer.echo(f"audit log  {chain.events} events, {chain.why or 'chain whole'}")
+        if count:
+            typer.echo(f"numbers    {number_words(count)}")
         for finding in report.findings:
             typer.echo(f"finding    {finding}")
         for one in missing:
@@ -54,14 +62,25 @@ def check(
 def copy(
     ctx: typer.Context,
     to: Annotated[
-        str, typer.Option("--to", help="sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE")
-    ],
+        str | None, typer.Option("--to", help="sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE")
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Make this desk's own copy anew, for when the server is away.")
+    ] = False,
     to_password: Annotated[
         str | None, typer.Option(help="Where the password lies: env:NAME, file:NAME or keyring:NAME.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Copy the store to another engine, where nothing is yet. Nobody else can write meanwhile."""
+    """Copy the store to another engine, where nothing is yet. Nobody else can write meanwhile.
+
+    With --keep: make the copy that this desk looks into while the server is away. Others write on.
+    """
+    if keep == (to is not None):
+        raise WrongCall("where to?", hint="rfid-station store copy --to URL, or --keep")
+    if to is None:
+        _keep_copy(folder_of(ctx), as_json)
+        return
     from rfid_station.desk.store_copy import copy_own_store
 
     with the_station(ctx) as station:
@@ -73,6 +92,81 @@ def copy(
         typer.echo(f"{table:<14} {rows}")
     typer.echo(f"audit log  {copied.events} events, chain whole, {copied.head[:16]}…")
     talk(f"copied to {copied.place}; it is used when every desk's station.toml says so in [store]")
+
+
+def _keep_copy(folder: Path, as_json: bool) -> None:
+    from rfid_station.desk.own_copy import keep_own_copy
+
+    made = keep_own_copy(folder)
+    if as_json:
+        show_document({"file": str(made.file), "at": made.at})
+    else:
+        typer.echo(f"{made.file}: as of {made.at:%Y-%m-%d %H:%M} UTC")
+
+
+@app.command()
+def status(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Show whether the store can be reached, who holds which numbers, and this desk's copy; exit 1 if not."""
+    from rfid_station.cli.cut_off_view import cut_off_document, lease_row, lease_words
+    from rfid_station.desk.cut_off import cut_off
+
+    known, leases, count, trouble = cut_off(folder_of(ctx)), None, None, None
+    try:
+        with the_station(ctx, to_look=True) as station:
+            leases, count = station.store.leases.all(), station.store.leases.count()
+    except StoreUnreachable as error:
+        trouble = error
+    if as_json:
+        show_document(
+            {
+                "reachable": trouble is None,
+                **cut_off_document(known),
+                "leases": None if leases is None else [lease_row(one) for one in leases],
+                "numbers": number_row(count) if count else None,
+            }
+        )
+    elif trouble is None:
+        typer.echo("store      can be reached")
+        for held in leases or ():
+            typer.echo(f"numbers    {lease_words(held)}")
+        typer.echo(f"copy       {known.copy or 'none'}")
+    if trouble:
+        raise trouble
+
+
+@app.command("give-back")
+def give_back(
+    ctx: typer.Context,
+    place: Annotated[str | None, typer.Argument(help="The desk. [default: this one]")] = None,
+) -> None:
+    """Let other desks have the numbers that a desk holds. For another desk it takes a supervisor."""
+    from rfid_station.desk.lease_note import forget_lease
+
+    with the_station(ctx) as station:
+        own = station.settings.desk.place
+        given = station.store.leases.give_back(place or own, station.actor)
+        if given.place == own:
+            forget_lease(station.folder)
+    typer.echo(f"{given.place} gave back {given.next} to {given.last} ({given.left})")
+
+
+def number_words(count: NumberCount) -> str:
+    """What became of contract numbers, in a line."""
+    return (
+        f"{count.counted} counted off: {count.on_cards} on cards, {count.on_plastic} on plastic, "
+        f"{count.leased} leased, {count.left_out} left out (no loss: nothing has them)"
+    )
+
+
+def number_row(count: NumberCount) -> dict[str, int]:
+    """What became of contract numbers, for programs."""
+    return {
+        "counted": count.counted,
+        "on_cards": count.on_cards,
+        "on_plastic": count.on_plastic,
+        "leased": count.leased,
+        "left_out": count.left_out,
+    }
 
 
 @app.command()

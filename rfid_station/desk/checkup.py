@@ -11,9 +11,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from rfid_station import __version__
+from rfid_station.desk.cut_off import cut_off
 from rfid_station.desk.hub import client_certificate, is_hub
 from rfid_station.desk.keys import KeyCupboard
-from rfid_station.desk.own_store import open_own_store, store_password
+from rfid_station.desk.own_store import copy_age_allowed, open_own_store, store_password
 from rfid_station.desk.person import Claim, Person, claim_of
 from rfid_station.desk.sign_in import is_of_another_day
 from rfid_station.desk.station import Station, load_profile
@@ -74,6 +75,8 @@ def check_up(folder: Path, actor: Actor | Claim, machine: Machine | None = None)
     else:
         findings += _guarded("sqlite", lambda: _sqlite(settings, folder))
     findings += _guarded("store", lambda: _store(settings, folder, claim_of(actor)))
+    if is_on_server(settings.store.url):
+        findings += _guarded("cut off", lambda: _cut_off(settings, folder))
     findings += _guarded("address", lambda: _address(settings))
     return findings
 
@@ -133,6 +136,21 @@ def _templates(settings: Settings, folder: Path) -> Iterator[Finding]:
 def _server(settings: Settings, folder: Path) -> Iterator[Finding]:
     place = place_of(store_url(settings, folder), store_password(settings, folder))
     yield _ok("postgresql", f"PostgreSQL {place.engine_version()}")
+
+
+def _cut_off(settings: Settings, folder: Path) -> Iterator[Finding]:
+    """What this desk would have if it lost the server."""
+    known, allowed = cut_off(folder), copy_age_allowed(settings)
+    if known.lease:
+        held = known.lease.lease
+        yield _ok("numbers", f"{held.place} holds contracts {held.next} to {held.last} ({held.left} left)")
+    if allowed is None:
+        yield _ok("copy", "none is kept here (store.copy_minutes = 0)")
+    elif known.copy is None or known.copy.age is None or known.copy.age > 2 * allowed:
+        words = f"old: {known.copy}" if known.copy else "there is none to look into when the server is away"
+        yield Finding("copy", Level.WARNING, words, "rfid-station store copy --keep")
+    else:
+        yield _ok("copy", f"{known.copy}")
 
 
 def _sqlite(settings: Settings, folder: Path) -> Iterator[Finding]:

@@ -46,7 +46,12 @@ class Numbers:
 
 
 def next_number(station: Station) -> str | None:
-    """The visual number that the next card gets, where that is known: another desk may be quicker."""
+    """The visual number that the next card gets, where that is known.
+
+    Where desks lease numbers, this one takes a lease if it has none: nobody else is quicker then.
+    """
     if station.settings.desk.visual_order is not VisualOrder.RISING:
         return None
-    return station.number_pattern.render(station.store.cards.next_contract())
+    leases = station.store.leases
+    held = leases.hold(station.actor)
+    return station.number_pattern.render(held.next if held else leases.next_contract())

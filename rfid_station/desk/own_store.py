@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
+from rfid_station.desk.lease_note import note_lease
 from rfid_station.domain.actor import Actor
+from rfid_station.domain.lease import Lease, Leasing
 from rfid_station.errors import WrongCall
-from rfid_station.settings import PROMPT, Settings, store_url
+from rfid_station.settings import COPY_MINUTES, LEASE, PROMPT, Settings, store_url
+from rfid_station.store.engines.address import is_on_server, without_password
+from rfid_station.store.engines.engine import utc_now
 from rfid_station.store.opening import Store, create_store, open_store
 from rfid_station.vault import Vault
 
@@ -17,7 +22,11 @@ def open_own_store(settings: Settings, folder: Path) -> Store:
     :raises WrongCall: its address is wrong, or its password is not where it should be
     :raises StoreError: it cannot be used
     """
-    return open_store(store_url(settings, folder), password=store_password(settings, folder))
+    return open_store(
+        store_url(settings, folder),
+        password=store_password(settings, folder),
+        leasing=leasing_of(settings, folder),
+    )
 
 
 def create_own_store(settings: Settings, folder: Path, actor: Actor) -> None:
@@ -29,6 +38,32 @@ def create_own_store(settings: Settings, folder: Path, actor: Actor) -> None:
     """
     url, password = store_url(settings, folder), store_password(settings, folder)
     create_store(url, password=password, actor=actor).close()
+
+
+def leasing_of(settings: Settings, folder: Path) -> Leasing | None:
+    """How this desk leases numbers, and where it writes down what it holds; None if it leases none."""
+    size = settings.store.lease
+    if size is None:
+        size = LEASE if is_on_server(settings.store.url) else 0
+    store = store_name(settings, folder)
+
+    def keep(held: Lease) -> None:
+        note_lease(folder, store, held, utc_now())
+
+    return Leasing(settings.desk.place, size, keep) if size else None
+
+
+def store_name(settings: Settings, folder: Path) -> str:
+    """The store as messages name it, and by what the desk's own papers about it are known."""
+    return without_password(store_url(settings, folder))
+
+
+def copy_age_allowed(settings: Settings) -> timedelta | None:
+    """How old the desk's own copy of the store may get while it works; None: no copy is kept."""
+    minutes = settings.store.copy_minutes
+    if not is_on_server(settings.store.url):
+        return None
+    return timedelta(minutes=COPY_MINUTES if minutes is None else minutes) or None
 
 
 def store_password(settings: Settings, folder: Path) -> str | None:

@@ -122,17 +122,38 @@ def open_station(
     :raises MoveNotAllowed: the role is not theirs to take
     """
     settings = load_settings(folder)
+    with (
+        open_own_store(settings, folder) as store,
+        station_on(store, folder, settings, actor, ask, to_look=to_look) as station,
+    ):
+        yield station
+
+
+@contextmanager
+def station_on(
+    store: Store,
+    folder: Path,
+    settings: Settings,
+    actor: Actor | Claim,
+    ask: Ask = ask_nobody,
+    *,
+    to_look: bool = False,
+) -> Iterator[Station]:
+    """Open a station on a store that is open, and close its keys in the end.
+
+    :raises NotSignedIn: the station has operators, and this is none of them that it knows of
+    :raises MoveNotAllowed: the role is not theirs to take
+    """
     vault = Vault(folder / "secrets")
     cupboard = KeyCupboard(folder, settings.keys, vault, ask)
-    with open_own_store(settings, folder) as store:
-        person = Person(store, vault, settings.desk, claim_of(actor), ask)
-        station = Station(folder, settings, store, vault, person, cupboard)
-        if not to_look:
-            _ = station.actor
-        try:
-            yield station
-        finally:
-            cupboard.close()
+    person = Person(store, vault, settings.desk, claim_of(actor), ask)
+    station = Station(folder, settings, store, vault, person, cupboard)
+    if not to_look:
+        _ = station.actor
+    try:
+        yield station
+    finally:
+        cupboard.close()
 
 
 @dataclass(frozen=True, slots=True)

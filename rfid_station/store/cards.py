@@ -49,7 +49,7 @@ from rfid_station.store.replacing import (
 from rfid_station.store.search import MOST_HITS, Hit, find_hits
 from rfid_station.store.stock.entries import Why, post, put_back
 from rfid_station.store.stock.supply import Picked, pick
-from rfid_station.store.tables import card, driver, meta
+from rfid_station.store.tables import card, driver
 from rfid_station.store.told.telling import TokenOf, tell
 
 _RIVALS = union_all(LIVING_WITH_UID, LIVING_FOR_LINE)
@@ -155,11 +155,6 @@ class Cards:
             encoding = moved(ledger, now, CardState.ENCODING, None, **columns)
             note_state(ledger, encoding, {"plan": plan_digest} | ({"key": f"{key}"} if key else {}))
             return replace(encoding, plan_digest=plan_digest, key=key)
-
-    def next_contract(self) -> int:
-        """The contract number that the next card gets, unless somebody else is quicker."""
-        with self._database.read() as connection:
-            return int(connection.execute(select(meta.c.contract_count)).scalar_one()) + 1
 
     def is_first_of(self, profile: str) -> bool:
         """Whether no card was ever made by a profile."""

@@ -15,10 +15,12 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from rfid_station.domain.actor import Actor
+from rfid_station.domain.lease import Lease, Leasing
 from rfid_station.domain.token import next_stamp
 from rfid_station.store.chain import canonical_json, event_hash, sealing
 from rfid_station.store.engines.engine import Database
 from rfid_station.store.engines.spelling import tell_news
+from rfid_station.store.leases.drawing import LeasedNumbers
 from rfid_station.store.tables import event, meta, moment_text
 from rfid_station.store.whole_rows import insert_whole
 
@@ -44,10 +46,13 @@ _EVENT = ("seq", "at", "actor", "role", "action", "subject", "data", "previous_h
 class Ledger:
     """The change that is being made: its connection, who makes it, and when."""
 
-    def __init__(self, connection: Connection, actor: Actor, at: datetime) -> None:
+    def __init__(
+        self, connection: Connection, actor: Actor, at: datetime, leasing: Leasing | None = None
+    ) -> None:
         self.connection = connection
         self.actor = actor
         self.at = at
+        self._leased = LeasedNumbers(self, leasing) if leasing else None
         self._known_head: _Head | None = None
         self._has_news = False
         self._events: list[tuple[object, ...]] = []
@@ -55,14 +60,21 @@ class Ledger:
 
     def next_contract(self) -> int:
         """A contract number that was never given out, counted from 1."""
-        self._head.contract_count += 1
-        return self._head.contract_count
+        return self.next_contracts(1)[0]
 
-    def next_contracts(self, count: int) -> range:
-        """So many contract numbers that were never given out."""
-        first = self._head.contract_count + 1
+    def next_contracts(self, most: int) -> range:
+        """Contract numbers in a row that were never given out: at most so many, and one at least."""
+        return self._leased.take(most) if self._leased else self.count_off(most)
+
+    def count_off(self, count: int) -> range:
+        """The next so many contract numbers of the store, for whoever leases them or uses them at once."""
+        before = self._head.contract_count
         self._head.contract_count += count
-        return range(first, first + count)
+        return range(before + 1, before + count + 1)
+
+    def hold_numbers(self) -> Lease | None:
+        """What the desk holds, leased anew if it held nothing; None if it leases no numbers."""
+        return self._leased.held() if self._leased else None
 
     def next_token(self) -> int:
         """The place of a new token in the order of creation, counted from 1 without gaps."""
@@ -149,6 +161,8 @@ class Ledger:
 
     def settle(self) -> None:
         """Write the events and the counters: the last thing before the commit."""
+        if self._leased:
+            self._leased.settle()
         self.write_events()
         if self._has_news:
             tell_news(self.connection)
@@ -171,6 +185,6 @@ def booking(database: Database, actor: Actor, *, is_large: bool = False) -> Iter
     :raises StoreError: the store cannot be used; nothing was changed
     """
     with database.write(is_large=is_large) as connection:
-        ledger = Ledger(connection, actor, database.clock())
+        ledger = Ledger(connection, actor, database.clock(), database.leasing)
         yield ledger
         ledger.settle()

@@ -52,7 +52,10 @@ def draw_numbers(ledger: Ledger, draws: Draws) -> tuple[ContractId, str, str]:
         if "contract_id" in taken:
             contract_id = draws.contract_of(ledger.next_contract())
         if "visual_bare" in taken:
-            visual_number = draws.visual()
+            visual_number, refused = draws.visual(), visual_number
+            if visual_number == refused:  # it follows the contract
+                contract_id = draws.contract_of(ledger.next_contract())
+                visual_number = draws.visual()
         if "alias" in taken:
             alias = draws.alias()
     raise Conflict(

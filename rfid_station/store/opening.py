@@ -10,6 +10,7 @@ from typing import Self
 from sqlalchemy import Connection, inspect, text
 
 from rfid_station.domain.actor import Actor
+from rfid_station.domain.lease import Leasing
 from rfid_station.errors import Conflict, StoreError, StoreTooNew, WrongCall
 from rfid_station.store import migrations
 from rfid_station.store.audit import Audit
@@ -22,6 +23,7 @@ from rfid_station.store.engines.place import Place
 from rfid_station.store.engines.sqlite_file import SqliteFile
 from rfid_station.store.expiring import Dates
 from rfid_station.store.joining import Joined
+from rfid_station.store.leases.holding import Leases
 from rfid_station.store.ledger import Ledger
 from rfid_station.store.orders.packing import Packing
 from rfid_station.store.orders.preprinting import Preprints
@@ -80,6 +82,7 @@ class Store:
         self.packing = Packing(database)
         self.charges = Charges(database)
         self.usage = Usage(database)
+        self.leases = Leases(database)
 
     @property
     def path(self) -> Path | None:
@@ -139,10 +142,13 @@ def create_store(url: str, *, actor: Actor, password: str | None = None, clock: 
     return Store(database)
 
 
-def open_store(url: str, *, password: str | None = None, clock: Clock = utc_now) -> Store:
+def open_store(
+    url: str, *, password: str | None = None, clock: Clock = utc_now, leasing: Leasing | None = None
+) -> Store:
     """Open a store that exists. One of an older version is brought to this version, a file copied before.
 
     :param password: of a server's account
+    :param leasing: which desk this is, and how it leases numbers; without it each is counted off
     :raises StoreTooNew: a newer version of this program wrote it
     :raises StoreError: there is none, or it is damaged, or it cannot be read
     :raises WrongCall: the URL is neither one of a SQLite file nor of a PostgreSQL database
@@ -152,7 +158,7 @@ def open_store(url: str, *, password: str | None = None, clock: Clock = utc_now)
         raise StoreError(f"there is no store at {place}", hint="rfid-station init")
     if not _is_ours(place.table_names()):
         raise StoreError(f"{place} is not a store of this program", hint="rfid-station init")
-    database = Database(place, clock)
+    database = Database(place, clock, leasing)
     try:
         return Store(database, _bring_up_to_date(database))
     except BaseException:

@@ -14,6 +14,7 @@ from sqlalchemy import Column, Connection, Select, Table, func, or_, select
 from rfid_station.domain.card import CardState
 from rfid_station.domain.cover import ANY_GROUP
 from rfid_station.store.chain import ChainReport
+from rfid_station.store.leases.holding import overlapping
 from rfid_station.store.stock.check import unbalanced
 from rfid_station.store.tables import (
     IS_LIVING,
@@ -51,6 +52,7 @@ def unsound(connection: Connection) -> Iterator[str]:
     yield from _tokens_and_cards(connection)
     yield from _repeated_numbers(connection)
     yield from _counters(connection)
+    yield from overlapping(connection)
     yield from _cursors(connection)
     yield from _covers(connection)
     yield from unbalanced(connection)

@@ -654,6 +654,21 @@ class ChargeRow(_Row, table=True):
     """In which fields the last one of them differed."""
 
 
+class LeaseRow(_Row, table=True):
+    """Contract numbers that one desk alone gives out."""
+
+    __tablename__: ClassVar[str] = "lease"
+
+    id: int | None = Field(default=None, primary_key=True)
+    place: str | None = Field(unique=True)
+    """NULL: given back."""
+    first_number: int = Field(sa_type=Long)
+    next_number: int = Field(sa_type=Long)
+    last_number: int = Field(sa_type=Long)
+    leased_at: datetime = Field(sa_type=Moment)
+    leased_by: str
+
+
 meta = METADATA.tables["meta"]
 driver = METADATA.tables["driver"]
 card = METADATA.tables["card"]
@@ -681,3 +696,4 @@ packed = METADATA.tables["packed"]
 operator = METADATA.tables["operator"]
 shift = METADATA.tables["shift"]
 charge = METADATA.tables["charge"]
+lease = METADATA.tables["lease"]

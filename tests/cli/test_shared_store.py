@@ -24,6 +24,12 @@ def url(cluster: Cluster) -> Iterator[str]:
     base.drop()
 
 
+@pytest.fixture(autouse=True)
+def no_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be made by a program of its own, beside the test."""
+    monkeypatch.setenv("RFID_STATION_STORE__COPY_MINUTES", "0")
+
+
 def desk(folder: Path, url: str, *more: str) -> str:
     """Set up a desk; everything that was said."""
     (folder / "secrets").mkdir(parents=True, mode=0o700)

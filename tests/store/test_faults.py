@@ -104,7 +104,7 @@ def test_a_station_loop_killed_at_any_instant(anywhere: Path) -> None:
             assert len(made(station)) > before
         check_invariants(station)
         assert sorted(made(station)) == sorted(line.key for line in PILE)
-        assert station.store.cards.next_contract() == len(PILE) + 1
+        assert station.store.leases.next_contract() == len(PILE) + 1
 
 
 def made(station: Station) -> list[str | None]:

@@ -19,7 +19,7 @@ from test_store_opening import ONE_MORE, next_version  # noqa: F401 - a fixture
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import CardState, Driver, Reason
 from rfid_station.domain.feed import Lane, Parked
-from rfid_station.errors import Conflict, DiskFull, StationError, StoreError, WrongCall
+from rfid_station.errors import Conflict, DiskFull, StationError, StoreError, StoreUnreachable, WrongCall
 from rfid_station.store import expiring, migrations, search
 from rfid_station.store.engines import postgresql
 from rfid_station.store.engines.address import without_password
@@ -209,9 +209,9 @@ def test_a_change_taken_back_leaves_no_gap(store: Store) -> None:
         ("53100", DiskFull, "no room left"),
         ("23505", Conflict, "refuses this"),
         ("40P01", StoreError, "is locked"),
-        ("57P01", StoreError, "cannot be reached"),
-        ("08006", StoreError, "cannot be reached"),
-        ("53300", StoreError, "cannot be reached"),
+        ("57P01", StoreUnreachable, "cannot be reached"),
+        ("08006", StoreUnreachable, "cannot be reached"),
+        ("53300", StoreUnreachable, "cannot be reached"),
         ("XX001", StoreError, "is damaged"),
         ("42501", StoreError, "may not be changed"),
         ("42P01", StoreError, "cannot be used"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -266,8 +267,7 @@ class _Numbers:
         self._country, self._provider = party.country_code, party.party_id
         self._pattern = station.number_pattern
         self._is_rising = station.settings.desk.visual_order is VisualOrder.RISING
-        self._last_contract = 0
-        self._last_visual = 0
+        self._given: deque[int] = deque()
         self._aliases = _aliases()
         self._indexes = _indexes(self._pattern.capacity)
 
@@ -278,15 +278,16 @@ class _Numbers:
                 f"contract number {number} does not fit into the eight digits of an instance",
                 hint="ask the ID office for a second provider id and set ocpi.party_id to it",
             )
-        self._last_contract = number
+        if self._is_rising:
+            self._given.append(number)
         return ContractId(self._country, self._provider, f"C{number:08}")
 
     def draw_visual(self) -> str:
-        """The next number, or one that tells nothing about its neighbours."""
-        if not self._is_rising:
-            return self._pattern.render(next(self._indexes))
-        self._last_visual += 1
-        return self._pattern.render(self._last_visual)
+        """The number of a contract that was just given out, or one that tells nothing about its neighbours.
+
+        Where all of those are on cards from elsewhere, one by chance: the next ones may be another desk's.
+        """
+        return self._pattern.render(self._given.popleft() if self._given else next(self._indexes))
 
     def draw_alias(self) -> str:
         """An alias that nobody can guess."""

@@ -26,6 +26,7 @@ from rfid_station.store.tables import (
     card,
     driver,
     event,
+    lease,
     meta,
     operator,
     order_item,
@@ -180,6 +181,8 @@ def settle(ledger: Ledger, known: Since | None, numbers_left_out: int, source: s
     then = connection.execute(select(meta)).one()
     guess = then.contract_count + numbers_left_out
     is_known = known is not None and known.is_sound
+    # Numbers of leases were given out since, too: desks lease anew behind all of them.
+    connection.execute(lease.delete())
     next_contract = ledger.leave_out(
         revisions=max(then.revision, known.revision if known else 0),
         contracts=max(known.contract_count if known else 0, 0 if is_known else guess),

@@ -71,14 +71,19 @@ def copy_everything(here: Connection, there: Connection, place: Place) -> Copied
 
     :raises StoreError: the copy is not what it should be
     """
+    fill(here, there)
+    place.after_copy(there)
+    return _proven(here, there, place)
+
+
+def fill(here: Connection, there: Connection) -> None:
+    """Copy what one transaction sees into another one, in which no table is yet."""
     migrations.create(there)
     there.execute(meta.delete())
     for table in METADATA.sorted_tables:
         names = tuple(column.name for column in table.columns)
         for rows in _portions(here, table):
             insert_whole(there, table, names, rows)
-    place.after_copy(there)
-    return _proven(here, there, place)
 
 
 def _portions(connection: Connection, table: Table) -> Iterator[list[tuple[object, ...]]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from rfid_station.domain.lease import Leasing
 from rfid_station.store.engines.place import PURPOSE, Place, Purpose
 from rfid_station.store.engines.snapshot import Snapshots
 
@@ -23,9 +24,14 @@ def utc_now() -> datetime:
 class Database:
     """An existing store. May be used from several threads; each transaction has its own connection."""
 
-    def __init__(self, place: Place, clock: Clock = utc_now) -> None:
+    def __init__(self, place: Place, clock: Clock = utc_now, leasing: Leasing | None = None) -> None:
+        """Take a place where a store is.
+
+        :param leasing: which desk this is, and how it leases numbers; without it each is counted off
+        """
         self.place = place
         self.clock = clock
+        self.leasing = leasing
         self._engine = place.engine()
 
     @property

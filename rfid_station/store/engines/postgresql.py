@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
-from rfid_station.errors import Conflict, DiskFull, StationError, StoreError
+from rfid_station.errors import Conflict, DiskFull, StationError, StoreError, StoreUnreachable
 from rfid_station.store import migrations
 from rfid_station.store.engines.place import PURPOSE, Purpose
 
@@ -178,7 +178,7 @@ def explain(error: psycopg.Error, name: str) -> StationError:
     if code.startswith("XX0"):
         return StoreError(f"{name} is damaged: {words}", hint="restore the newest backup of the server")
     if _is_gone(error, code):
-        return StoreError(
+        return StoreUnreachable(
             f"the server of {name} cannot be reached: {words}",
             hint="try again when it is back; what was not confirmed may have been done: look before",
         )

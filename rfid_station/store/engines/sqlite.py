@@ -58,6 +58,16 @@ def sqlite_engine(path: Path) -> Engine:
     return engine
 
 
+def unchanging_engine(path: Path) -> Engine:
+    """An engine on a file that nobody changes: it is not locked, nothing is written there."""
+    query = {"mode": "ro", "immutable": "1", "uri": "true"}
+    return create_engine(
+        URL.create("sqlite", database=f"file:{quote(str(path))}", query=query),
+        connect_args={"isolation_level": None, "check_same_thread": False},
+        hide_parameters=True,
+    )
+
+
 def _prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = FULL")
@@ -241,6 +251,12 @@ def _sync(path: Path, flags: int) -> None:
         os.fsync(opened)
     finally:
         os.close(opened)
+
+
+def make_one_file(path: Path) -> None:
+    """Bring what is in the log into the file, which nobody else uses, and keep no log any more."""
+    with explained(path), closing(sqlite3.connect(file_uri(path), uri=True)) as file:
+        file.execute("PRAGMA journal_mode = DELETE")
 
 
 def empty_log(path: Path) -> None:

@@ -14,7 +14,9 @@ from sqlalchemy import Connection, insert, text
 from rfid_station.errors import StoreTooNew
 from rfid_station.store.tables import METADATA, meta
 
-REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+REVISIONS: tuple[str, ...] = (
+    *("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"),
+)
 """Every version there ever was, oldest first. Kept here so that opening a store does not import alembic."""
 
 FOLDER = Path(__file__).parent
