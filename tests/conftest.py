@@ -1,3 +1,10 @@
 """What every test may use, and what every test is held to."""
 
-pytest_plugins = ["every_test_runs", "pcsc_fixtures", "postgresql_cluster", "stations"]
+pytest_plugins = [
+    "every_test_runs",
+    "shares_of_workers",
+    "warm_processes",
+    "pcsc_fixtures",
+    "postgresql_cluster",
+    "stations",
+]

@@ -93,7 +93,7 @@ class Phone:
         self, method: str, target: str, body: bytes | Iterator[bytes] | None = None, **headers: str
     ) -> Answer:
         given = dict(self.headers) | {name.replace("_", "-"): value for name, value in headers.items()}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, target, body=body, headers=given)
             response = connection.getresponse()

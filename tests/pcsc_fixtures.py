@@ -11,16 +11,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from rfid_station.reader.pcsc import readers_in_use
 from rfid_station.simulator.readers.pcsc_reader import VirtualPcscReader
 from rfid_station.simulator.readers.pcscd import PrivatePcscd, environment_for
 
 FOLDER = pytest.StashKey[Path]()
+PATIENCE_S = 60.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -49,8 +52,19 @@ def the_picc(pcscd: PrivatePcscd) -> Iterator[VirtualPcscReader]:
 def picc(the_picc: VirtualPcscReader) -> Iterator[VirtualPcscReader]:
     """The virtual reader in this process: `picc.insert(card)`, `picc.remove()`. Empty before and after."""
     yield the_picc
-    the_picc.remove()
+    try:
+        nobody_holds_a_card()
+    finally:
+        the_picc.remove()
     the_picc.transparent = True
+
+
+def nobody_holds_a_card() -> None:
+    """Wait until whoever was killed has let go: a card that is held is kept from all later tests."""
+    deadline = time.monotonic() + PATIENCE_S
+    while held := readers_in_use():
+        assert time.monotonic() < deadline, f"a test has not closed {', '.join(held)}"
+        time.sleep(0.02)
 
 
 class HandProcess:
@@ -75,11 +89,15 @@ class HandProcess:
     def end(self) -> int:
         """Tell it that there is nothing more to do, and wait until it has gone."""
         try:
-            self._process.communicate(timeout=10)
+            self._process.communicate(timeout=PATIENCE_S)
         finally:
-            self._process.kill()
-            self._process.communicate()
+            self.kill()
         return self._process.returncode
+
+    def kill(self) -> None:
+        """End it whatever it does: without hands it waits for a station that may never come."""
+        self._process.kill()
+        self._process.communicate()
 
 
 @pytest.fixture
@@ -89,7 +107,7 @@ def start_hand(pcscd: PrivatePcscd) -> Iterator[Callable[..., HandProcess]]:
 
         def start(*options: str) -> HandProcess:
             hand = HandProcess("--port", str(pcscd.port), *options)
-            at_the_end.callback(hand.end)
+            at_the_end.callback(hand.kill)
             return hand
 
         yield start

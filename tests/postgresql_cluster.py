@@ -23,7 +23,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-PATIENCE_S = 40.0
+PATIENCE_S = 60.0
 PASSWORD = "a password: 'of' the & database%40"
 """Of the account `locked`; every other one is believed."""
 

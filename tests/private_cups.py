@@ -21,7 +21,7 @@ from pathlib import Path
 CUPS_PDF = Path("/usr/lib/cups/backend/cups-pdf")
 DRIVER = Path("/usr/share/ppd/cups-pdf/CUPS-PDF_noopt.ppd")
 ANONYMOUS = Path("/var/spool/cups-pdf/ANONYMOUS")
-PATIENCE_S = 40.0
+PATIENCE_S = 60.0
 
 SERVICE = """
 LogLevel debug

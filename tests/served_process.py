@@ -7,15 +7,13 @@ signals, threads and files as a program that a user starts.
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import sys
 from pathlib import Path
 from typing import Any
 
-_WARM = multiprocessing.get_context("forkserver")
-_WARM_WITH = ["rfid_station.cli.app", "rfid_station.desk.serving", "uvloop"]
+from warm_processes import PROCESSES
 
 
 def run_program(arguments: list[str], log: str) -> None:
@@ -37,8 +35,7 @@ class ServedProcess:
         self.log = folder.parent / f"stderr-{len(list(folder.parent.iterdir()))}"
         self.log.touch()
         arguments = ["--station", str(folder), "serve", *options]
-        self._process = _WARM.Process(target=run_program, args=(arguments, str(self.log)))
-        _WARM.set_forkserver_preload(_WARM_WITH)
+        self._process = PROCESSES.Process(target=run_program, args=(arguments, str(self.log)))
         self._process.start()
 
     @property
@@ -60,11 +57,11 @@ class ServedProcess:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.join(10)
+        self._process.join(60)
 
     def ended(self) -> int | None:
         """Its exit code, when it has come to its end."""
-        self._process.join(20)
+        self._process.join(60)
         return self._process.exitcode
 
     def end(self, by: signal.Signals = signal.SIGTERM) -> int | None:

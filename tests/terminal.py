@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 PROGRAM = "from rfid_station.cli.app import main; main()"
 
 

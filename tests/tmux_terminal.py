@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-PATIENCE_S = 30
-_LOOK_EVERY_S = 0.02
+PATIENCE_S = 60.0
+_FIRST_LOOK_S, _LAST_LOOK_S = 0.02, 0.2
+"""Each look is a program that takes time from the one that is waited for: look less and less often."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,12 @@ class Terminal:
 
     def until(self, pattern: str) -> str:
         """The first screen that shows this."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline, pause_s = time.monotonic() + PATIENCE_S, _FIRST_LOOK_S
         while not re.search(pattern, screen := self.screen()):
             if time.monotonic() > deadline:
                 raise AssertionError(f"nothing like {pattern!r} came up:\n{screen}")
-            time.sleep(_LOOK_EVERY_S)
+            time.sleep(pause_s)
+            pause_s = min(1.3 * pause_s, _LAST_LOOK_S)
         return screen
 
     def resize(self, columns: int, rows: int) -> None:

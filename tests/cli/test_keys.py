@@ -121,7 +121,7 @@ def test_two_rotations_at_once_lose_no_version(tmp_path: Path) -> None:
     for one in rotating:
         one.start()
     for one in rotating:
-        one.join(30)
+        one.join(60)
     assert sorted(ref.version for ref in made) == list(range(2, 10))
     kept = cupboard(tmp_path, [PHRASE]).listing()
     assert [ref.version for ref, _ in kept] == list(range(1, 10))

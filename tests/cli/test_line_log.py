@@ -38,7 +38,7 @@ def test_a_reader_that_stalls_holds_nobody_up_and_is_told_what_it_missed() -> No
     reader.start()
     log.close()
     os.close(here)
-    reader.join(10)
+    reader.join(60)
     numbers = [line["number"] for line in found if "number" in line]
     missed = [line["log"] for line in found if "log" in line]
     assert numbers == sorted(numbers)
@@ -55,7 +55,7 @@ def test_the_end_does_not_wait_for_a_reader_that_never_reads() -> None:
     log.close()
     assert time.monotonic() - begun_s < 5.0
     os.close(there)  # the writer's call ends, and its thread with it
-    log._writer.join(10)
+    log._writer.join(60)
     os.close(here)
 
 

@@ -24,9 +24,7 @@ from rfid_station.cli.app import app
 from rfid_station.simulator.chips import CHIPS
 from rfid_station.simulator.deck import Mark, open_deck
 
-pytestmark = pytest.mark.xdist_group("pcsc")
-
-PATIENCE_S = 20
+PATIENCE_S = 60.0
 UID = "04E10CDA993C80"
 
 

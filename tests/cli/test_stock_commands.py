@@ -184,7 +184,7 @@ def typed(folder: Path, answers: list[str], *arguments: str) -> tuple[str, int]:
             os.write(ours, f"{waiting.pop(0)}\n".encode())
             said += "\n"
     os.close(ours)
-    return said, process.wait(30)
+    return said, process.wait(60)
 
 
 def _shown(terminal: int) -> str:

@@ -37,7 +37,7 @@ def cpo() -> Iterator[VirtualCpo]:
 @pytest.fixture
 def folder(folder: Path) -> Path:
     """A station that listens on a free port and does not wait long."""
-    return listening_anywhere(folder, timeout_s=1.0)
+    return listening_anywhere(folder, timeout_s=5.0)
 
 
 @pytest.fixture

@@ -159,7 +159,7 @@ def test_a_hub_that_is_being_connected_sees_where_to_tell(station: Station, fold
     address = on_a_free_port(folder)
     with open_station(folder, CLERK) as served, listening(served, "hub"):
         request = Request(f"http://{address}/ocpi/2.2.1", None, {"Authorization": "Token hub"})
-        with urlopen(request, timeout=10) as answer:
+        with urlopen(request, timeout=60) as answer:
             details = json.load(answer)["data"]
 
     assert {one["identifier"] for one in details["endpoints"]} == {
@@ -205,5 +205,5 @@ def ask(folder: Path, url: str, body: bytes | None = None) -> Any:
         running(served, plan_for(served, sync=False), lambda _: None),
     ):
         request = Request(url, body, {"Authorization": "Token hub"}, method="PUT" if body else "GET")
-        with urlopen(request, timeout=10) as answer:
+        with urlopen(request, timeout=60) as answer:
             return json.load(answer)

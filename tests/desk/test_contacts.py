@@ -32,7 +32,7 @@ from rfid_station.simulator.cpo.virtual_cpo import VirtualCpo
 from rfid_station.sync.report import LaneState
 
 FIRST_TOKEN = "first-token-out-of-band"
-SOON_S = 20.0
+SOON_S = 60.0
 
 
 def eventually(what: Callable[[], object]) -> Any:
@@ -52,7 +52,7 @@ def cpo() -> Iterator[VirtualCpo]:
 @pytest.fixture
 def folder(folder: Path) -> Path:
     """A station that listens on a free port and does not wait long."""
-    return listening_anywhere(folder, timeout_s=2.0)
+    return listening_anywhere(folder, timeout_s=5.0)
 
 
 @pytest.fixture

@@ -41,8 +41,6 @@ THERE = Connection(
     (Endpoint("tokens", "RECEIVER", "http://127.0.0.1:9/ocpi/2.2.1/tokens"),),
     (Party("NL", "CPO"),),
 )
-pytestmark = pytest.mark.xdist_group("openapi")
-
 VERSIONS = ("2.1.1", "2.2.1", "2.3.0")
 LEAVERS = tuple(f"leaver-{version}" for version in VERSIONS)
 
@@ -60,7 +58,7 @@ class Served:
     log: Path
 
     def ask(self, method: str, path: str, token: str, body: bytes = b"") -> tuple[int, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body, {"Authorization": f"Token {token}"})
             response = connection.getresponse()
@@ -102,7 +100,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             yield served
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 def _let_in(station: Station, name: str) -> None:
@@ -121,7 +119,7 @@ def _environment() -> dict[str, str]:
 
 
 def _port(process: subprocess.Popen[bytes], log: Path, port: int) -> int:
-    until_s = time.monotonic() + 30
+    until_s = time.monotonic() + 60
     while "answering partners" not in log.read_text():
         if process.poll() is not None or time.monotonic() > until_s:
             raise AssertionError(log.read_text())
@@ -380,7 +378,7 @@ def told(
     served: Served, reader: str, body: bytes, headers: Mapping[str, str] | None = None
 ) -> tuple[int, bytes]:
     method, path, token = READERS[reader]
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
     given = {"Authorization": f"Token {served.guest if token == 'guest' else token}"} | dict(headers or {})
     chunks = given.get("Transfer-Encoding") == "chunked"
     try:
@@ -441,7 +439,7 @@ ODD_HEADS = {
 @pytest.mark.parametrize("name", ODD_HEADS)
 def test_odd_heads_are_answered_with_no_fault_of_ours(served: Served, name: str) -> None:
     more = "Host: a\r\nConnection: close\r\nAuthorization: Token member"
-    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=60) as connection:
         connection.sendall(f"{ODD_HEADS[name]}\r\n{more}\r\n\r\n".encode("latin-1"))
         answer = connection.recv(65_536).decode("latin-1")
 

@@ -196,7 +196,7 @@ class TestShift:
 
         def sign_in(name: str) -> None:
             with open_station(folder, Claim(), Typist(), to_look=True) as station:
-                gate.wait(10)
+                gate.wait(60)
                 try:
                     outcomes[name] = start_shift(station, name).operator.name
                 except Conflict as refused:
@@ -206,7 +206,7 @@ class TestShift:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
         winners = [name for name, outcome in outcomes.items() if outcome == name]
         assert len(winners) == 1
         losers = [outcome for name, outcome in outcomes.items() if name not in winners]
@@ -296,14 +296,14 @@ class TestPins:
             gate, seen = threading.Barrier(8), []
 
             def guess() -> None:
-                gate.wait(10)
+                gate.wait(60)
                 seen.append(station.store.operators.prove("Tess", lambda _: False, "operator.signed_in"))
 
             threads = [threading.Thread(target=guess) for _ in range(8)]
             for thread in threads:
                 thread.start()
             for thread in threads:
-                thread.join(20)
+                thread.join(60)
             assert seen == [None] * 8
             assert station.store.operators.get("Tess").wrong_pins == 1, "the others came too soon"
 

@@ -35,7 +35,7 @@ def cpo() -> Iterator[VirtualCpo]:
 
 @pytest.fixture
 def folder(folder: Path) -> Path:
-    return listening_anywhere(folder, timeout_s=1.0)
+    return listening_anywhere(folder, timeout_s=5.0)
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,10 +14,10 @@ from typing import Any
 import pytest
 from command_line import rows, run
 from stations import listening_anywhere
+from warm_program import WarmProgram
 
 from rfid_station.errors import ExitCode
 
-COMMAND = [sys.executable, "-m", "rfid_station", "simulate", "cpo", "--json"]
 YESTERDAY = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
 TOMORROW = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}"
 
@@ -34,28 +32,22 @@ class Cpo:
 
     def come(self, port: str = "") -> None:
         port = port or self.facts["versions_url"].split(":")[2].split("/")[0]
-        self._process = subprocess.Popen(
-            [*COMMAND, "--port", port, "--state", str(self._state)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        assert self._process.stdout is not None
+        self._process = WarmProgram("simulate", "cpo", "--json", "--port", port, "--state", str(self._state))
         self.facts = json.loads(self._process.stdout.readline())
 
     def go(self) -> None:
         self._process.terminate()
-        self._process.communicate(timeout=20)
+        self._process.communicate(timeout=60)
 
     def says(self, uid: str) -> str:
         """What its charging station says to a card."""
         asked = json.dumps({"uid": uid, "by": "offline"}).encode()
-        with urllib.request.urlopen(self.facts["station_url"], asked, timeout=10) as answer:
+        with urllib.request.urlopen(self.facts["station_url"], asked, timeout=60) as answer:
             return str(json.load(answer)["status"])
 
     def valid(self, uid: str) -> bool | None:
         """What it was last told of a token; None if never."""
-        with urllib.request.urlopen(f"{self.facts['control_url']}/tokens", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.facts['control_url']}/tokens", timeout=60) as answer:
             told = [token for token in json.load(answer) if token["uid"] == uid]
         return bool(told[0]["valid"]) if told else None
 
@@ -70,7 +62,7 @@ def cpo(tmp_path: Path) -> Iterator[Cpo]:
 @pytest.fixture
 def folder(folder: Path) -> Path:
     """A station that listens on a free port and does not wait long."""
-    return listening_anywhere(folder, timeout_s=1.0)
+    return listening_anywhere(folder, timeout_s=5.0)
 
 
 def connect(folder: Path, cpo: Cpo, *terms: str) -> None:

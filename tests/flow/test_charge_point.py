@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +17,7 @@ import pytest
 from charge_point_run import Outcome, Place, outcomes, table
 from command_line import run
 from stations import CLERK, LINES, issue_from, listening_anywhere
+from warm_program import WarmProgram
 
 from rfid_station.desk.delivery import deliver
 from rfid_station.desk.partners import add_partner, connect_partner
@@ -45,14 +44,12 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[Place, Outcome]:
     return outcomes(tmp_path_factory.mktemp("run") / "station")
 
 
-@pytest.mark.xdist_group("charge point run")
 def test_card_try_says_what_stations_say(found: dict[Place, Outcome]) -> None:
     assert len(found) == 2 * 5 * 4 * 2 * 3
     wrong = {place: outcome for place, outcome in found.items() if outcome.said != outcome.predicted}
     assert not wrong
 
 
-@pytest.mark.xdist_group("charge point run")
 @pytest.mark.parametrize("protocol", SUBPROTOCOLS)
 def test_the_document_has_the_table_of_the_run(found: dict[Place, Outcome], protocol: str) -> None:
     written = table(found, protocol)
@@ -68,30 +65,23 @@ def test_the_document_has_the_table_of_the_run(found: dict[Place, Outcome], prot
 
 @pytest.fixture
 def folder(folder: Path) -> Path:
-    return listening_anywhere(folder, timeout_s=1.0)
+    return listening_anywhere(folder, timeout_s=5.0)
 
 
 @pytest.fixture
 def remote() -> Iterator[dict[str, Any]]:
     """The URLs of a virtual CPO with a central system, in a process of its own."""
-    command = [sys.executable, "-m", "rfid_station", "simulate", "cpo", "--ocpp", "0", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        try:
-            yield json.loads(process.stdout.readline())
-        finally:
-            process.terminate()
-            process.stdout.read()
+    with WarmProgram("simulate", "cpo", "--ocpp", "0", "--json") as process:
+        yield json.loads(process.stdout.readline())
 
 
 def charge(url: str, uid: str, *options: str | Path) -> tuple[int, dict[str, Any]]:
     """Hold a card to a station in a process of its own: its exit code, and what it says."""
-    command = [sys.executable, "-m", "rfid_station", "simulate", "station", "--json", "--url", url]
-    done = subprocess.run(
-        [*command, "--tap", uid, *map(str, options)], capture_output=True, text=True, timeout=30, check=False
-    )
-    assert done.returncode in (ExitCode.DONE, ExitCode.CARD_REFUSED), done.stderr
-    return done.returncode, json.loads(done.stdout.splitlines()[-1])
+    command = ["simulate", "station", "--json", "--url", url, "--tap", uid, *map(str, options)]
+    with WarmProgram(*command) as done:
+        out, err = done.communicate()
+    assert done.returncode in (ExitCode.DONE, ExitCode.CARD_REFUSED), err
+    return done.returncode, json.loads(out.splitlines()[-1])
 
 
 def predicted(folder: Path, card: Card, *options: str) -> str:
@@ -191,7 +181,7 @@ def test_the_list_of_a_station_with_a_line_follows_a_block(station: Station, cpo
         charger.connect()
         assert charger.memory.listed[card.uid.hex.lower()].is_accepted
         move_and_push(station, card, CardState.BLOCKED, Reason.LOST).check_confirmed()
-        until_s = time.monotonic() + 10.0
+        until_s = time.monotonic() + 60
         while charger.memory.listed[card.uid.hex.lower()].status != "Blocked":
             assert time.monotonic() < until_s
             time.sleep(0.005)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 from command_line import rows, run
+from warm_program import WarmProgram
 
 from rfid_station.errors import ExitCode
 from rfid_station.simulator.cpo.certificate import self_signed
@@ -29,7 +29,7 @@ class Hub:
 
     def call(self, url: str, body: object = None, method: str = "GET") -> Any:
         data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(urllib.request.Request(url, data, method=method), timeout=5) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, data, method=method), timeout=60) as answer:
             return json.loads(answer.read())
 
     def charges(self, uid: str) -> bool:
@@ -52,14 +52,9 @@ class Hub:
 @pytest.fixture
 def remote() -> Iterator[Hub]:
     """A hub in a process of its own."""
-    command = [sys.executable, "-m", "rfid_station", "simulate", "hub", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
+    with WarmProgram("simulate", "hub", "--json") as process:
         ready = json.loads(process.stdout.readline())
-        try:
-            yield Hub(ready["url"], ready["station_url"], ready["control_url"])
-        finally:
-            process.terminate()
+        yield Hub(ready["url"], ready["station_url"], ready["control_url"])
 
 
 @pytest.fixture
@@ -93,6 +88,17 @@ def well(folder: Path, *arguments: str) -> str:
     result = run(folder, *arguments)
     assert result.exit_code == ExitCode.DONE, result.output
     return result.output
+
+
+def pushes_in_vain(folder: Path, words: str) -> None:
+    """Push until it says why that fails: a slow machine does not come so far within a second."""
+    until_s = time.monotonic() + 60
+    while True:
+        said = run(folder, "sync", "run", "--wait", "1")
+        assert said.exit_code == ExitCode.PARTNER
+        if words in said.output.replace("\n", " "):
+            return
+        assert time.monotonic() < until_s, said.output
 
 
 def standing(folder: Path) -> dict[str, Any]:
@@ -270,12 +276,6 @@ def test_certificates_come_from_the_settings_and_are_checked(
         assert "valid until" in well(folder, "partner", "test", "hubject")
         assert "hubject knows us by hub.pem, valid until" in run(folder, "doctor").output.replace("\n", " ")
         issue(folder)
-        said = run(folder, "sync", "run", "--wait", "1")
-        assert said.exit_code == ExitCode.PARTNER
-        assert "invalid peer certificate: UnknownIssuer" in said.output.replace(
-            "\n", " "
-        )  # the hub's own is signed by nobody
+        pushes_in_vain(folder, "invalid peer certificate: UnknownIssuer")  # the hub's own is signed by nobody
         (folder / "hub.key").unlink()
-        said = run(folder, "sync", "run", "--wait", "1")
-        assert said.exit_code == ExitCode.PARTNER
-        assert "not sent: the key" in said.output
+        pushes_in_vain(folder, "not sent: the key")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from command_line import run
 from stations import CLERK, Diary, new_station
+from warm_program import WarmProgram
 
 from rfid_station.chip.exchange import CardLink
 from rfid_station.desk.inspection import verify
@@ -194,8 +194,10 @@ def test_a_card_made_by_a_hardware_module(tmp_path: Path, monkeypatch: pytest.Mo
 
     def said(*arguments: str) -> str:
         """In a process of its own: a module is configured once a process."""
-        command = [sys.executable, "-m", "rfid_station", "--station", str(folder), *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+        with WarmProgram("--station", str(folder), *arguments) as program:
+            out, err = program.communicate()
+        assert program.returncode == 0, err
+        return out
 
     assert said("key", "new", "cards") == "cards:1 is in the hardware module\n"
     said("card", "issue", "--profile", "sun", "--reader", f"sim:ntag424?deck={deck}")

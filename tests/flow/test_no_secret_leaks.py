@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 from whole_day import Day, lived_day
 
-pytestmark = pytest.mark.xdist_group("whole-day")
-
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:

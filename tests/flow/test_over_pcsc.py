@@ -16,12 +16,11 @@ from pathlib import Path
 import pytest
 from pcsc_fixtures import HandProcess
 from stations import CLERK
+from warm_program import WarmProgram
 
 from rfid_station.desk.station import open_station
 from rfid_station.domain.card import CardState
 from rfid_station.simulator.readers.pcscd import PrivatePcscd
-
-pytestmark = pytest.mark.xdist_group("pcsc")
 
 PATIENCE_S = 60
 
@@ -37,20 +36,14 @@ def hand(start_hand: Callable[..., HandProcess], deck: Path) -> HandProcess:
 
 
 @pytest.fixture
-def desk(folder: Path, pcscd: PrivatePcscd) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def desk(folder: Path, pcscd: PrivatePcscd) -> Iterator[Callable[..., WarmProgram]]:
     """Start `card issue` as a clerk does, in a process of its own."""
-    started: list[subprocess.Popen[str]] = []
+    started: list[WarmProgram] = []
 
-    def start(*options: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "rfid_station", "--station", str(folder), "card", "issue"]
-        process = subprocess.Popen(
-            [*command, "--reader", f"pcsc:{pcscd.reader}", *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
+    def start(*options: str) -> WarmProgram:
+        command = ["--station", str(folder), "card", "issue", "--reader", f"pcsc:{pcscd.reader}", *options]
+        started.append(WarmProgram(*command))
+        return started[-1]
 
     yield start
     for process in started:
@@ -59,9 +52,8 @@ def desk(folder: Path, pcscd: PrivatePcscd) -> Iterator[Callable[..., subprocess
         process.communicate()
 
 
-def heard(process: subprocess.Popen[str], pattern: str) -> str:
+def heard(process: WarmProgram, pattern: str) -> str:
     """Read what the station says until it says this."""
-    assert process.stderr is not None
     for line in process.stderr:
         if re.search(pattern, line):
             return line
@@ -78,7 +70,7 @@ ONE_CARD = [(CardState.ACTIVE, "NLEXMC00000001")]
 
 
 def test_a_card_left_lying_is_made_once_and_the_next_one_is_another(
-    hand: HandProcess, desk: Callable[..., subprocess.Popen[str]], folder: Path
+    hand: HandProcess, desk: Callable[..., WarmProgram], folder: Path
 ) -> None:
     station = desk("--count", "2", "--json")
     heard(station, "tap the next card")
@@ -94,7 +86,7 @@ def test_a_card_left_lying_is_made_once_and_the_next_one_is_another(
 
 @pytest.mark.parametrize("strike", ["8:partial", "15:after"])
 def test_a_card_pulled_away_is_finished_when_it_is_laid_again(
-    hand: HandProcess, desk: Callable[..., subprocess.Popen[str]], folder: Path, strike: str
+    hand: HandProcess, desk: Callable[..., WarmProgram], folder: Path, strike: str
 ) -> None:
     station = desk("--count", "1")
     heard(station, "tap the next card")
@@ -109,7 +101,7 @@ def test_a_card_pulled_away_is_finished_when_it_is_laid_again(
 
 @pytest.mark.parametrize("strike", ["5:after", "10:partial"])
 def test_a_station_that_is_killed_goes_on_with_the_card_that_still_lies_there(
-    hand: HandProcess, desk: Callable[..., subprocess.Popen[str]], folder: Path, strike: str
+    hand: HandProcess, desk: Callable[..., WarmProgram], folder: Path, strike: str
 ) -> None:
     station = desk("--count", "1")
     heard(station, "tap the next card")
@@ -123,7 +115,7 @@ def test_a_station_that_is_killed_goes_on_with_the_card_that_still_lies_there(
     assert cards(folder) == ONE_CARD
 
 
-def test_ctrl_c_while_waiting_ends_with_130(desk: Callable[..., subprocess.Popen[str]], folder: Path) -> None:
+def test_ctrl_c_while_waiting_ends_with_130(desk: Callable[..., WarmProgram], folder: Path) -> None:
     station = desk()
     heard(station, "tap the next card")
     station.send_signal(signal.SIGINT)
@@ -133,7 +125,7 @@ def test_ctrl_c_while_waiting_ends_with_130(desk: Callable[..., subprocess.Popen
 
 
 def test_a_reader_that_another_program_holds_is_said_with_a_hint(
-    hand: HandProcess, desk: Callable[..., subprocess.Popen[str]], pcscd: PrivatePcscd, folder: Path
+    hand: HandProcess, desk: Callable[..., WarmProgram], pcscd: PrivatePcscd, folder: Path
 ) -> None:
     hand.tell("next")
     holder = "from smartcard import scard as s, System; import sys, time\n" + (

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import pytest
 from stations import CLERK, ENGINES, LINES, SUPPORT, issue_from, listening_anywhere, on_engine
 from typer.testing import CliRunner, Result
+from warm_program import WarmProgram
 
 from rfid_station.cli.app import app
 from rfid_station.desk.delivery import deliver, push_now
@@ -41,7 +40,7 @@ def cpo() -> Iterator[VirtualCpo]:
 @pytest.fixture(params=ENGINES)
 def folder(folder: Path, request: pytest.FixtureRequest) -> Path:
     """A station that listens on a free port and does not wait long."""
-    return listening_anywhere(on_engine(request, folder), timeout_s=1.0)
+    return listening_anywhere(on_engine(request, folder), timeout_s=3.0)
 
 
 @pytest.fixture
@@ -276,14 +275,12 @@ def test_a_connect_that_is_killed_in_the_middle_can_be_made_again(
 ) -> None:
     add_partner(station, "cpo", cpo.versions_url, FIRST_TOKEN, Agreement())
     cpo.faults.add(Fault(FaultKind.HANG, module="credentials"))
-    command = [sys.executable, "-m", "rfid_station", "--station", str(folder), "partner", "connect", "cpo"]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as program:
-        deadline = time.monotonic() + 30
+    with WarmProgram("--station", str(folder), "partner", "connect", "cpo") as program:
+        deadline = time.monotonic() + 60
         while not any(entry.method == "POST" for entry in cpo.log):
             assert time.monotonic() < deadline
             assert program.poll() is None
             time.sleep(0.01)
-        program.kill()
     assert station.store.partners.get("cpo").state is PartnerState.CONNECTING
     cpo.faults.clear()
     assert connect_partner(station, "cpo").state is PartnerState.CONNECTED

@@ -67,7 +67,6 @@ def codes(pdf: bytes, page: int) -> list[str]:
     return [code.text for code in zxingcpp.read_barcodes(picture(pdf, page))]
 
 
-@pytest.mark.xdist_group("cups")
 class TestCardPrinter:
     def test_cups_prints_what_was_sent(self, issued: Station, cups: Cups, queue: str) -> None:
         out = issued.folder / "prints" / f"job-{queue}.pdf"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 from pathlib import Path
 
 import pytest
 from stations import CLERK, LINES, Diary, issue_from, new_station
+from warm_processes import PROCESSES
 
 from rfid_station.desk.inspection import verify
 from rfid_station.desk.loop import Run, issue_cards
@@ -77,13 +77,6 @@ def issue_and_die(folder: Path, uri: str, profile: str = "link") -> None:
         issue_from(station, uri, LINES[:1], profile=profile)
 
 
-@pytest.fixture(scope="module")
-def processes() -> multiprocessing.context.ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["stations", "rfid_station.reader.sim", "rfid_station.store.opening"])
-    return context
-
-
 def test_a_chip_that_was_torn_to_death_is_spoiled_and_the_next_blank_takes_the_line(folder: Path) -> None:
     with open_station(folder, CLERK) as station:
         diary = Diary()
@@ -104,11 +97,11 @@ def test_a_chip_that_was_torn_to_death_is_spoiled_and_the_next_blank_takes_the_l
 @pytest.mark.parametrize("mode", ["before", "after", "partial"])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_process_killed_at_any_step_leaves_a_card_that_the_next_one_finishes(
-    tmp_path: Path, step: int, mode: str, processes: multiprocessing.context.ForkServerContext
+    tmp_path: Path, step: int, mode: str
 ) -> None:
     folder = new_station(tmp_path / "station")
     deck = folder / "deck.json"
-    victim = processes.Process(
+    victim = PROCESSES.Process(
         target=issue_and_die, args=(folder, f"sim:ntag213?deck={deck}&kill={step}:{mode}")
     )
     victim.start()
@@ -140,7 +133,6 @@ def test_a_process_killed_while_keys_are_written_loses_no_key(
     chip: str,
     step: int,
     mode: str,
-    processes: multiprocessing.context.ForkServerContext,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The next process finishes the card with the key that the store says it was begun with."""
@@ -150,7 +142,7 @@ def test_a_process_killed_while_keys_are_written_loses_no_key(
     (folder / "keys.ring").write_bytes(seal(KeyRing().with_new("cards"), "four words by chance", QUICK))
     deck = folder / "deck.json"
     uri = f"sim:{chip}?deck={deck}"
-    victim = processes.Process(target=issue_and_die, args=(folder, f"{uri}&kill={step}:{mode}", profile))
+    victim = PROCESSES.Process(target=issue_and_die, args=(folder, f"{uri}&kill={step}:{mode}", profile))
     victim.start()
     victim.join(60)
     assert victim.exitcode == -signal.SIGKILL

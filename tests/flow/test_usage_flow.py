@@ -30,7 +30,6 @@ from rfid_station.simulator.cpo.virtual_cpo import VirtualCpo
 
 FIRST_TOKEN = "first-token-out-of-band"
 VERSIONS = ("2.1.1", "2.2.1", "2.3.0")
-pytestmark = pytest.mark.xdist_group("usage")
 
 
 @dataclass
@@ -52,7 +51,7 @@ class World:
 
     def asked(self, what: str, **given: object) -> JsonObject:
         request = Request(f"{self.cpo.control_url}/{what}", json.dumps(given).encode(), method="POST")
-        with urlopen(request, timeout=10) as response:
+        with urlopen(request, timeout=60) as response:
             answer: JsonObject = json.load(response)
         return answer
 
@@ -60,7 +59,7 @@ class World:
 @pytest.fixture(scope="module", params=VERSIONS)
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = new_station(tmp_path_factory.mktemp("usage") / "station")
-    listening_anywhere(folder, timeout_s=2.0)
+    listening_anywhere(folder, timeout_s=5.0)
     with ExitStack() as stack:
         station = stack.enter_context(open_station(folder, CLERK))
         profile = CpoProfile(versions=(request.param,))

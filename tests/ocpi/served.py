@@ -162,7 +162,7 @@ class Client:
         given = dict(headers or {})
         if self.server_token is not None:
             given.setdefault("Authorization", "Token " + b64encode(self.server_token.encode()).decode())
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             path = target.removeprefix(f"http://127.0.0.1:{self.port}")
             connection.request(method, path, body=body, headers=given)

@@ -94,7 +94,7 @@ def inside() -> Iterator[Inside]:
         thread.start()
         yield found
         listener.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
+        thread.join(60)
 
 
 def get(origin: Origin, url: str) -> int:

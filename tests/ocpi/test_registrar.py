@@ -95,7 +95,7 @@ class Host:
     def ask(self, method: str, url: str, token: str, body: object = None) -> tuple[int, dict[str, Any]]:
         headers = {"Authorization": f"Token {b64encode(token.encode()).decode()}"}
         place = urlsplit(url)
-        connection = HTTPConnection(place.netloc, timeout=20)
+        connection = HTTPConnection(place.netloc, timeout=60)
         try:
             connection.request(method, place.path, json.dumps(body) if body is not None else None, headers)
             answer = connection.getresponse()
@@ -402,7 +402,7 @@ def test_one_registration_of_a_partner_at_a_time(host: Host, cpo: VirtualCpo) ->
     second = host.registrar.post(guest, "2.2.1", theirs(cpo))
     assert (second.http_status, second.status_code) == (200, 2000)
     assert host.registry.connection is None
-    slow.join(20)
+    slow.join(60)
     assert first == [3001]
     assert host.registrar.post(guest, "2.2.1", theirs(cpo)).status_code == 1000
 

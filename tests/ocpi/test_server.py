@@ -27,7 +27,7 @@ def ask(
     url: str, authorization: str | None = f"Token {ENCODED}", method: str = "GET", **headers: str
 ) -> tuple[int, http.client.HTTPMessage, Any]:
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=60)
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     if authorization is not None:
         given["Authorization"] = authorization
@@ -185,7 +185,7 @@ class SlowBook:
     """A book that answers the first one only when a second one has asked."""
 
     def __init__(self) -> None:
-        self.both = threading.Barrier(2, timeout=10)
+        self.both = threading.Barrier(2, timeout=60)
 
     def caller_of(self, server_token: str) -> Caller | None:
         self.both.wait()

@@ -122,7 +122,7 @@ def tls_server(context: ssl.SSLContext) -> Iterator[str]:
         yield f"https://127.0.0.1:{listener.getsockname()[1]}/api/oicp"
     finally:
         listener.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
+        thread.join(60)
         listener.close()
 
 

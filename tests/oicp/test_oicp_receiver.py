@@ -242,7 +242,7 @@ def test_messages_go_one_after_the_other() -> None:
             self.inside += 1
             self.most = max(self.most, self.inside)
             self.entered.set()
-            self.leave.wait(5)
+            self.leave.wait(60)
             self.inside -= 1
             return read_answer(200, b'{"Result": true, "StatusCode": {"Code": "000"}}')
 
@@ -251,12 +251,12 @@ def test_messages_go_one_after_the_other() -> None:
     threads = [threading.Thread(target=receiver.put, args=(TOKEN,)) for _ in range(4)]
     for thread in threads:
         thread.start()
-    assert counting.entered.wait(5)
+    assert counting.entered.wait(60)
     for thread in threads:
         thread.join(0.05)  # they would come in meanwhile, if nothing kept them out
     counting.leave.set()
     for thread in threads:
-        thread.join(5)
+        thread.join(60)
     assert counting.most == 1
 
 

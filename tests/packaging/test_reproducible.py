@@ -9,8 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 CHECKOUT = Path(__file__).parents[2]
 BUILT_FROM = (
     "rfid_station",
@@ -22,9 +20,6 @@ BUILT_FROM = (
     "LICENSE",
     "CHANGELOG.md",
 )
-
-# One worker, beside the test of the wheel: building takes seconds.
-pytestmark = pytest.mark.xdist_group("packaging")
 
 
 def built(source: Path, out: Path, *, umask: int) -> dict[str, str]:

@@ -15,9 +15,6 @@ from rfid_station import __version__
 CHECKOUT = Path(__file__).parents[2]
 WHEELS = CHECKOUT / ".setup" / "wheels"
 
-# One worker for the module: others would build and install all over again.
-pytestmark = pytest.mark.xdist_group("packaging")
-
 GUARD = """
 import os, sys
 

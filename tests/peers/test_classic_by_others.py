@@ -31,7 +31,7 @@ NAMES = frozenset({"MIFARE Classic 1K", "MIFARE Classic 4K"})
 ANY = frozenset({Freshness.BLANK, Freshness.LINK})
 OPEN = Profile("open", "open", NAMES, Content.LINK, accepts=ANY)
 KEYED = Profile("keyed", "keyed", NAMES, Content.LINK, Protection.KEYS, key="cards", accepts=ANY)
-PATIENCE_S = 20
+PATIENCE_S = 60.0
 
 Tool = Callable[..., str]
 

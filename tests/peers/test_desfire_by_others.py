@@ -29,7 +29,7 @@ def test_nfcpy_reads_what_libfreefare_wrote(tmp_path: Path) -> None:
         environment = os.environ | {"LIBNFC_DEVICE": f"pn532_uart:{module.path}"}
         for command in (["create-ndef", "-y"], ["write-ndef", "-y", "-i", str(message)]):
             name = f"mifare-desfire-{command[0]}"
-            subprocess.run([name, *command[1:]], env=environment, check=True, timeout=20, capture_output=True)
+            subprocess.run([name, *command[1:]], env=environment, check=True, timeout=60, capture_output=True)
 
     with VirtualUdpReader(0) as air:
         air.insert(card)

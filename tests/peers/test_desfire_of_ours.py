@@ -31,7 +31,7 @@ LINKED = Profile("desfire-link", "", NAMES, Content.LINK)
 CHARGING = Profile(
     "desfire", "", NAMES, Content.LINK, Protection.KEYS, "cards", application=bytes.fromhex("F51CC1")
 )
-PATIENCE_S = 20
+PATIENCE_S = 60.0
 
 
 def made(chip: str, profile: Profile) -> VirtualCard:

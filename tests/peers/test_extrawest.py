@@ -29,8 +29,6 @@ from rfid_station.ocpi.handshake import Handshake, register
 from rfid_station.ocpi.port import Caller, Registration, Us
 from rfid_station.ocpi.server import create_app, listen, serve_in_thread
 
-pytestmark = pytest.mark.xdist_group("peers")
-
 PROGRAM = Path(__file__).with_name("extrawest_cpo.py")
 ENVIRONMENT = Path(os.environ.get("RFID_STATION_PEERS") or PROGRAM.parents[2] / ".venv-peers")
 SERVER_TOKEN = "server-token-for-the-partner-7Zk"

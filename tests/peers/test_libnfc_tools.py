@@ -17,7 +17,7 @@ from rfid_station.simulator.readers.pn532_pty import VirtualPn532
 UID = bytes.fromhex("04E10CDA993C80")
 LINK = "https://charge.example.com/c/7Q2M9XK4"
 MESSAGE = b"".join(ndef.message_encoder([ndef.UriRecord(LINK)]))
-PATIENCE_S = 20
+PATIENCE_S = 60.0
 
 Tool = Callable[..., str]
 

@@ -131,7 +131,7 @@ def test_libfreefare_still_knows_a_chip_that_is_closed(chip: str, kind: str) -> 
             env=os.environ | {"LIBNFC_DEVICE": f"pn532_uart:{reader.path}"},
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=60,
             check=True,
         )
 

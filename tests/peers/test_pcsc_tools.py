@@ -16,10 +16,8 @@ from rfid_station.simulator.readers.pcsc_reader import VirtualPcscReader
 from rfid_station.simulator.readers.pcscd import PrivatePcscd
 from rfid_station.simulator.readers.reader_models import MODELS
 
-pytestmark = pytest.mark.xdist_group("pcsc")
-
 UID = bytes.fromhex("04E10CDA993C80")
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture

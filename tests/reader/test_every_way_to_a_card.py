@@ -84,7 +84,7 @@ def pcsc(model: str) -> Iterator[Lay]:
 
 
 def first_card(reader: Reader) -> CardLink:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     link = next(iter(reader.cards(lambda: time.monotonic() > deadline)), None)
     assert link is not None, "no card came"
     return link

@@ -32,7 +32,7 @@ from rfid_station.simulator.readers.pn532_pty import VirtualPn532
 
 FIRST, SECOND = bytes.fromhex("04E10CDA993C80"), bytes.fromhex("04112233445580")
 FACTORY_KEY, NEW_KEY = b"\xff" * 6, bytes.fromhex("C0FFEEC0FFEE")
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def tap(reader: NfcReader, seconds: float = PATIENCE_S) -> NfcLink:
@@ -532,7 +532,7 @@ def test_without_nfcpy_the_hint_installs_it(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=True,
     ).stdout
 

@@ -39,7 +39,7 @@ def run(code: str, **environment: str) -> list[str]:
         env={**os.environ, **NO_SERVICE, **environment},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=True,
     )
     assert done.stderr == ""

@@ -252,7 +252,7 @@ def test_sigkill_leaves_in_the_deck_what_the_chip_had(tmp_path: Path, kill: str,
 
 def test_kill_counts_over_all_cards(tmp_path: Path) -> None:
     uri = f"sim:ntag215?deck={tmp_path}/deck.json&count=3&kill=8"
-    killed = subprocess.run([sys.executable, "-c", KILLED, uri], capture_output=True, timeout=30)
+    killed = subprocess.run([sys.executable, "-c", KILLED, uri], capture_output=True, timeout=60)
 
     assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, b"survived\n")
 

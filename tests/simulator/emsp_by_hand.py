@@ -214,7 +214,7 @@ def call(
 ) -> tuple[int, dict[str, str], Any]:
     """One request over HTTP: the status, the headers and the JSON that came."""
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=60)
     try:
         given = {"Content-Type": "application/json", **(headers or {})}
         content = None if body is None else json.dumps(body)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rfid_station.simulator.card import State, Tear, VirtualCard
@@ -108,6 +108,20 @@ def test_after_deselect_the_card_says_nothing_more() -> None:
     assert not blocks.is_open
 
 
+def test_deselect_comes_back_with_its_channel_number() -> None:
+    blocks, _ = layer()
+
+    assert ask(blocks, "CA05") == "CA05"
+    assert not blocks.is_open
+
+
+def test_deselect_of_a_wrong_length_is_not_heard() -> None:
+    blocks, _ = layer()
+
+    assert ask(blocks, "C2" + "00" * 14) == ask(blocks, "CA") == ask(blocks, "CA0500") == ""
+    assert blocks.is_open
+
+
 def test_a_block_longer_than_the_card_takes_is_not_heard() -> None:
     blocks, card = layer(own=16)
 
@@ -170,6 +184,7 @@ def test_commands_of_any_length_get_through(commands: list[bytes], host: int, ow
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.binary(max_size=20), max_size=12))
+@example([b"\xc2" + bytes(14)])
 def test_no_block_upsets_a_card(frames: list[bytes]) -> None:
     blocks, _ = layer()
 

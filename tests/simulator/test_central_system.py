@@ -28,7 +28,7 @@ from rfid_station.simulator.ocpp.uid_form import UidForm, seen
 from rfid_station.simulator.ocpp.values import SUBPROTOCOLS, Entry, IdInfo, now
 
 UID, OTHER = "04E10CDA993C80", "04AABBCCDDEE80"
-SOON_S = 10.0
+SOON_S = 60.0
 
 
 def token(uid: str = UID, *, whitelist: str = "ALLOWED", valid: bool = True) -> dict[str, object]:

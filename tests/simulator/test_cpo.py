@@ -113,7 +113,7 @@ class Caller:
             "Content-Type": self.content_type,
         }
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
-        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=10)
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=60)
         content = raw if raw is not None else json.dumps(body).encode() if body is not None else None
         try:
             connection.request(
@@ -522,10 +522,10 @@ def test_a_file_that_is_no_state_is_named(tmp_path: Path, content: str) -> None:
 
 
 def test_stopping_ends_a_call_that_hangs() -> None:
-    with VirtualCpo(FIRST) as cpo, socket.create_connection(("127.0.0.1", cpo.port), timeout=5) as hanging:
+    with VirtualCpo(FIRST) as cpo, socket.create_connection(("127.0.0.1", cpo.port), timeout=60) as hanging:
         cpo.faults.add(Fault(FaultKind.HANG, module="versions"))
         hanging.sendall(b"GET /ocpi/versions HTTP/1.1\r\n\r\n")
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while not cpo.log:
             assert time.monotonic() < deadline
         cpo.stop()
@@ -558,7 +558,7 @@ def test_a_process_says_where_it_is_and_ends_when_told(
             assert caller("POST", urlsplit(urls["station_url"]).path, {"uid": UID})[1]["status"] == "Accepted"
             assert caller("GET", urlsplit(urls["control_url"]).path + "/tokens")[1] == [TOKEN]
             os.kill(process.pid, end)
-            out, err = process.communicate(timeout=10)
+            out, err = process.communicate(timeout=60)
         finally:
             process.kill()
     assert (process.returncode, out, err) == (0, "", "")
@@ -566,7 +566,7 @@ def test_a_process_says_where_it_is_and_ends_when_told(
 
 def test_a_process_that_cannot_begin_says_why(tmp_path: Path) -> None:
     with start(["--first-token-file", str(tmp_path / "missing")]) as process:
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=60)
 
     assert (process.returncode, out) == (2, "")
     assert err.startswith("error: ")

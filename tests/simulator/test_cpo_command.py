@@ -37,7 +37,7 @@ class Simulation:
     def end(self, how: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
         try:
             self.process.send_signal(how)
-            out, err = self.process.communicate(timeout=10)
+            out, err = self.process.communicate(timeout=60)
         finally:
             self.process.kill()
             self.process.wait()

@@ -181,7 +181,7 @@ def test_requests_beyond_the_rate_are_put_off(register: Register) -> None:
     assert refused
     assert set(refused) == {("1", 2000)}
     assert answers[0][0] == 201
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while caller("PUT", body=token(UID))[0] == 429:
         assert time.monotonic() < deadline
 

@@ -36,7 +36,7 @@ def caller(cpo: VirtualCpo) -> Iterator[Registered]:
 def test_a_rate_limit_is_a_429_with_its_time(cpo: VirtualCpo, caller: Registered) -> None:
     cpo.faults.add(Fault(FaultKind.RATE_LIMIT, retry_after="7", times=1))
 
-    connection = http.client.HTTPConnection("127.0.0.1", cpo.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", cpo.port, timeout=60)
     connection.request("PUT", f"/ocpi/2.2.1/tokens/DE/EXM/{UID}", headers=caller.headers)
     response = connection.getresponse()
     assert (response.status, response.headers["Retry-After"], response.read()) == (429, "7", b"")
@@ -54,7 +54,7 @@ def test_slow_is_late_and_right(cpo: VirtualCpo, caller: Registered) -> None:
 
 def test_slow_ends_with_the_cpo(caller: Registered, cpo: VirtualCpo) -> None:
     cpo.faults.add(Fault(FaultKind.SLOW, module="versions", seconds=3600))
-    with socket.create_connection(("127.0.0.1", cpo.port), timeout=5) as waiting:
+    with socket.create_connection(("127.0.0.1", cpo.port), timeout=60) as waiting:
         waiting.sendall(b"GET /ocpi/versions HTTP/1.1\r\n\r\n")
         began = time.monotonic()
         cpo.stop()
@@ -69,7 +69,7 @@ def test_a_restart_ends_connections_and_forgets(
     cpo: VirtualCpo, caller: Registered, loses: str, tokens: int, status: tuple[int, int]
 ) -> None:
     caller("PUT", body=token(UID))
-    idle = http.client.HTTPConnection("127.0.0.1", cpo.port, timeout=5)
+    idle = http.client.HTTPConnection("127.0.0.1", cpo.port, timeout=60)
     idle.request("GET", "/control/tokens")
     idle.getresponse().read()
     cpo.faults.add(Fault(FaultKind.RESTART, method="PUT", loses=loses, times=1))
@@ -142,7 +142,7 @@ def test_what_is_no_fault_is_refused(text: str) -> None:
 
 
 def get(cpo: VirtualCpo, context: ssl.SSLContext) -> int:
-    connection = http.client.HTTPSConnection("127.0.0.1", cpo.port, context=context, timeout=10)
+    connection = http.client.HTTPSConnection("127.0.0.1", cpo.port, context=context, timeout=60)
     try:
         connection.request("GET", "/ocpi/versions", headers={"Authorization": in_header("2.2.1", FIRST)})
         return connection.getresponse().status
@@ -171,7 +171,7 @@ def test_certificates_of_others_and_of_the_past(host: str, days: float, told: st
 def test_somebody_who_speaks_no_tls_keeps_nobody_waiting() -> None:
     with (
         VirtualCpo(FIRST, tls=True) as cpo,
-        socket.create_connection(("127.0.0.1", cpo.port), timeout=5) as plain,
+        socket.create_connection(("127.0.0.1", cpo.port), timeout=60) as plain,
     ):
         assert cpo.certificate is not None
         assert get(cpo, ssl.create_default_context(cadata=cpo.certificate.certificate)) == 200

@@ -147,7 +147,7 @@ def test_a_process_is_killed_and_the_card_stays(mode: TornMode, left: str, has_p
 
         field.exchange(WRITE)
 
-        assert victim.wait(10) == -signal.SIGKILL
+        assert victim.wait(60) == -signal.SIGKILL
     assert not field.is_empty
     assert (field.exchange(b"\x60") != b"") is has_power
     assert field.card.state()["memory"][32:40] == left

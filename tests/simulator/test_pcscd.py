@@ -10,8 +10,6 @@ from rfid_station.errors import NoReader
 from rfid_station.simulator.readers import pcscd
 from rfid_station.simulator.readers.pcscd import PrivatePcscd, environment_for
 
-pytestmark = pytest.mark.xdist_group("pcsc")
-
 SYSTEM = Path("/run/pcscd")
 
 

@@ -32,7 +32,7 @@ def call(url: str, body: object = None, method: str = "POST") -> tuple[int, Any]
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     request = urllib.request.Request(url, data if method == "POST" else None, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, json.loads(answer.read())
     except HTTPError as refused:
         with refused:
@@ -209,7 +209,7 @@ class Running:
     def end(self, how: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
         try:
             self.process.send_signal(how)
-            out, err = self.process.communicate(timeout=10)
+            out, err = self.process.communicate(timeout=60)
         finally:
             self.process.kill()
             self.process.wait()

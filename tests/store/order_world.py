@@ -112,7 +112,7 @@ def item(store: Store, of: Order, place: int = 1) -> Item:
 def match_at_once(path: Path, barrier: Barrier, answers: Connection, number: int, preprinted: int) -> None:
     """Meet the others, then scan the same plastic for another chip."""
     with open_store(url_of(path)) as store:
-        barrier.wait(30)
+        barrier.wait(60)
         try:
             reserve_for(store, number, None, preprinted=preprinted)
         except Conflict as conflict:

@@ -28,7 +28,7 @@ def reserve_at_once(
 ) -> None:
     """Meet the others, then want the same UID or the same order line as they do."""
     with open_store(url_of(place)) as store:
-        barrier.wait(30)
+        barrier.wait(60)
         try:
             if what == "blank":
                 reserve(store, number)
@@ -59,7 +59,7 @@ def register_at_once(place: Path | Base, barrier: Barrier, answers: Connection, 
     """Meet the others, then want the same visual number for another card."""
     new = NewCard(uid(number), "bulk", f"{number}", "NTAG213", "link", visual_number=WANTED)
     with open_store(url_of(place)) as store:
-        barrier.wait(30)
+        barrier.wait(60)
         with store.bulk.registering(
             numbers=Drawn(number), token_of=tell, activate=True, actor=ANN
         ) as registrar:
@@ -68,7 +68,7 @@ def register_at_once(place: Path | Base, barrier: Barrier, answers: Connection, 
 
 
 def create_at_once(place: Path | Base, barrier: Barrier, answers: Connection) -> None:
-    barrier.wait(30)
+    barrier.wait(60)
     try:
         create_store(url_of(place), actor=ANN).close()
     except Conflict:

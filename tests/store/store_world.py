@@ -28,13 +28,6 @@ ANN = Actor("ann", Role.CLERK)
 SUE = Actor("sue", Role.SUPERVISOR)
 PATTERN = NumberPattern("EXM-####-####-@")
 DESK = Supply("desk-1")
-PRELOADED = [
-    "rfid_station.store.opening",
-    "rfid_station.store.engines.postgresql_database",
-    "sqlalchemy.dialects.postgresql.psycopg",
-    "sqlalchemy.dialects.sqlite.pysqlite",
-]
-"""What desks in processes of their own need, read in once for all of them."""
 START = datetime(2026, 11, 22, 8, 0, 0, 250_000, tzinfo=UTC)
 
 

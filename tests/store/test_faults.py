@@ -17,7 +17,6 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 
 import fault_victims
@@ -30,7 +29,6 @@ from station_invariants import check_invariants
 from stations import CLERK, ENGINES, Diary, issue_from, on_engine
 from store_world import (
     ANN,
-    PRELOADED,
     SUE,
     contract,
     issue,
@@ -41,6 +39,7 @@ from store_world import (
     uid,
     url_of,
 )
+from warm_processes import PROCESSES
 
 from rfid_station.desk.station import Station, open_station
 from rfid_station.domain.card import CardState, Reason
@@ -52,16 +51,6 @@ from rfid_station.store.opening import create_store, open_store
 SOAK = bool(os.environ.get("SOAK"))
 KILLS = 60 if SOAK else 3
 PATIENCE_S = 60
-PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(
-    [
-        *PRELOADED,
-        *(f"rfid_station.desk.{name}" for name in ("loop", "batch.running", "station")),
-        *(f"rfid_station.reader.{name}" for name in ("sim", "opening")),
-        "alembic.command",
-        "pytest",
-    ]
-)
 TESTS = Path(__file__).parents[1]
 DOCUMENT = TESTS.parent / "docs" / "faults.md"
 

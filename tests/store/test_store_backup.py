@@ -7,13 +7,13 @@ import random
 import sqlite3
 import threading
 from contextlib import closing
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 import store_workers
 from postgresql_base import Base
-from store_world import ANN, PRELOADED, SUE, Clock, contents, contract, issue, reserve, sql, tell, url_of
+from store_world import ANN, SUE, Clock, contents, contract, issue, reserve, sql, tell, url_of
+from warm_processes import PROCESSES
 
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import CardState, Driver, Reason, Role
@@ -26,8 +26,6 @@ from rfid_station.store.backups.backing_up import back_up
 from rfid_station.store.backups.restoring import Restored, restore_elsewhere, restore_over
 from rfid_station.store.opening import Store, open_store
 
-PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(PRELOADED)
 KILLS = 40 if os.environ.get("SOAK") else 3
 
 
@@ -344,7 +342,7 @@ def test_a_restore_killed_at_any_instant_leaves_the_one_store_or_the_other(
         receiver.recv()
         victim.join(choose.random() * 0.3)
         victim.kill()
-        victim.join(30)
+        victim.join(60)
         with open_store(url_of(path), clock=Clock()) as store:
             assert store.audit.check().is_sound
             actions = [event.action for event in store.audit.events()]

@@ -59,9 +59,9 @@ def test_of_many_who_show_the_same_tap_at_once_one_is_let_in(path: Path) -> None
         barrier = threading.Barrier(6)
 
         def run() -> None:
-            barrier.wait(30)
+            barrier.wait(60)
             taps.append(store.pages.note_tap(card.id, 2, DRIVER))
-            barrier.wait(30)
+            barrier.wait(60)
             spent.append(store.pages.spend(card.id, 2, DRIVER))
 
         threads = [threading.Thread(target=run) for _ in range(6)]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from datetime import date
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 import store_workers
 from postgresql_base import Base
-from store_world import ANN, PRELOADED, SUE, Clock, contents, issue, reserve, sql, tell, url_of
+from store_world import ANN, SUE, Clock, contents, issue, reserve, sql, tell, url_of
+from warm_processes import PROCESSES
 
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import CardState, Driver, Reason
@@ -23,9 +23,6 @@ from rfid_station.store.backups.copying import copy_store
 from rfid_station.store.opening import Store, create_store, open_store
 from rfid_station.store.prints import PrintItem
 from rfid_station.store.tables import METADATA
-
-PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(PRELOADED)
 
 
 @pytest.fixture
@@ -171,7 +168,7 @@ def test_a_copy_that_is_killed_can_be_made_again(
         receiver.recv()
         copier.join(choose.random() * 0.15)
         copier.kill()
-        copier.join(30)
+        copier.join(60)
         assert store.audit.check().is_sound
         try:
             copy_store(store.database, url_of(elsewhere), None, SUE)

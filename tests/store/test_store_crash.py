@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from multiprocessing import get_context
 from pathlib import Path
 
 from postgresql_base import Base
-from store_world import ANN, PRELOADED, issue, received, tell, url_of
+from store_world import ANN, issue, received, tell, url_of
+from warm_processes import PROCESSES
 
 from rfid_station.domain.card import Card, CardState
 from rfid_station.domain.feed import Lane
@@ -16,8 +16,6 @@ from rfid_station.store.opening import Store, create_store, open_store
 
 KILLS = 15
 KILLS_OF_A_CLIENT = 6
-PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(PRELOADED)
 
 ORDER = [CardState.RESERVED, CardState.ENCODING, CardState.ACTIVE, CardState.BLOCKED]
 EVENTS = {
@@ -47,7 +45,7 @@ def test_a_desk_killed_again_and_again(place: Path | Base) -> None:
             promised[number] = state
         desk.join(choose.random() * 0.006)
         desk.kill()
-        desk.join(30)
+        desk.join(60)
         promised.update(drained(receiver))
         with open_store(url_of(place)) as store:
             check_promises(store, promised)
@@ -127,7 +125,7 @@ def test_an_init_killed_at_any_instant(tmp_path: Path) -> None:
         receiver.recv()
         init.join(choose.random() * 0.25)
         init.kill()
-        init.join(30)
+        init.join(60)
         hint = why_not_open(path)
         assert hint in (None, "rfid-station init")
         if hint:

@@ -416,7 +416,7 @@ def test_two_programs_open_an_older_store_at_once(path: Path) -> None:
     barrier = threading.Barrier(2)
 
     def run() -> None:
-        barrier.wait(30)
+        barrier.wait(60)
         stores.append(open_store(url_of(path)))
 
     programs = [threading.Thread(target=run) for _ in range(2)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from multiprocessing import get_context
 from pathlib import Path
 
 import order_world
@@ -12,6 +11,7 @@ from order_world import Drawer, finish, item, order, print_plastic, reserve_for,
 from postgresql_base import Base
 from store_world import ANN, PATTERN, contract, reserve, sql, tell, url_of
 from store_world import drawn as drawn_of
+from warm_processes import PROCESSES
 
 from rfid_station.domain.card import CardState
 from rfid_station.domain.contract_id import ContractId
@@ -23,8 +23,6 @@ from rfid_station.store.numbering import Draws
 from rfid_station.store.opening import Store, open_store
 from rfid_station.store.prints import PrintItem
 
-PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(["order_world", "rfid_station.store.opening"])
 DESKS = 3
 
 
@@ -252,7 +250,7 @@ def test_killed_between_scan_and_green_the_plastic_is_free_or_matched_and_never_
         sender.close()
         told = [receiver.recv() for _ in range(choose.randrange(2, 8))]
         desk.kill()
-        desk.join(30)
+        desk.join(60)
         try:
             while True:
                 told.append(receiver.recv())

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 import store_workers
 from postgresql_base import Base
-from store_world import PRELOADED, issue, reserve, uid, url_of
+from store_world import issue, reserve, uid, url_of
+from warm_processes import PROCESSES
 
 from rfid_station.domain.card import Card
 from rfid_station.domain.feed import Lane
@@ -19,8 +19,6 @@ from rfid_station.errors import Conflict
 from rfid_station.store.opening import Store, open_store
 
 DESKS = 3
-PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(PRELOADED)
 
 
 def fresh(place: Path | Base, attempt: int) -> Path | Base:
@@ -101,7 +99,7 @@ def at_once(call: Callable[[int], Card]) -> list[object]:
     barrier, outcomes = threading.Barrier(4), []
 
     def run(number: int) -> None:
-        barrier.wait(30)
+        barrier.wait(60)
         try:
             outcomes.append(call(number))
         except Exception as error:  # noqa: BLE001 - whatever comes is looked at by the test

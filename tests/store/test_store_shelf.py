@@ -8,14 +8,14 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 import store_workers
 from postgresql_base import Base
 from sqlalchemy import update
-from store_world import ANN, PRELOADED, SUE, Clock, do_not_wait, issue, reserve, sql, tell, uid, url_of
+from store_world import ANN, SUE, Clock, do_not_wait, issue, reserve, sql, tell, uid, url_of
+from warm_processes import PROCESSES
 
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import CardState, Driver, Reason
@@ -27,9 +27,6 @@ from rfid_station.store.engines.snapshot import Remembered
 from rfid_station.store.opening import Store, open_store
 from rfid_station.store.tables import token
 from rfid_station.store.told.shelf import Doorman, Shelf
-
-PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(PRELOADED)
 
 
 def add(store: Store, name: str, agreement: Agreement | None = None) -> None:
@@ -253,7 +250,7 @@ def test_a_filtered_list_waits_for_what_is_stamped_already(store: Store, shelf: 
 
     writer.close()
     other.close()
-    reader.join(10)
+    reader.join(60)
 
     assert pages == [1]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from datetime import timedelta
 from itertools import count
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -27,6 +26,7 @@ from store_world import (
     uid,
     url_of,
 )
+from warm_processes import PROCESSES
 
 from rfid_station.domain.card import CardState, Reason
 from rfid_station.domain.lot_line import Movement
@@ -36,10 +36,6 @@ from rfid_station.store import ledger as ledgers
 from rfid_station.store import moving
 from rfid_station.store.bulk.new_cards import NewCard
 from rfid_station.store.opening import Store, open_store
-
-PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(["store_workers", "rfid_station.store.opening"])
-
 
 ALIASES = count()
 

@@ -29,9 +29,6 @@ from rfid_station.desk.station import open_station
 from rfid_station.domain.card import Card, CardState
 from rfid_station.simulator.deck import Deck, open_deck
 
-# One worker for all: a browser takes longer to start than the rest.
-pytestmark = pytest.mark.xdist_group("chromium")
-
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 
 

@@ -33,7 +33,7 @@ def start(station: Station) -> Iterator[Start]:
 
     def start(ready: str = "answering the links on cards") -> ServedProcess:
         started.append(ServedProcess(station.folder, "--no-sync"))
-        until_s = time.monotonic() + 30
+        until_s = time.monotonic() + 60
         while not started[-1].said(ready) and time.monotonic() < until_s:
             time.sleep(0.02)
         return started[-1]
@@ -44,7 +44,7 @@ def start(station: Station) -> Iterator[Start]:
 
 
 def get(station: Station, target: str) -> tuple[int, str]:
-    connection = http.client.HTTPConnection(station.settings.ocpi.listen, timeout=20)
+    connection = http.client.HTTPConnection(station.settings.ocpi.listen, timeout=60)
     try:
         connection.request("GET", target)
         response = connection.getresponse()

@@ -42,15 +42,21 @@ class BlockLayer:
         pcb = block[0]
         if pcb & 0xF0 == _PPS:
             return block[:1]
-        if pcb & _DESELECT_KIND == _DESELECT:
-            self.is_open = False
-            return block
         header = 2 if pcb & _CID else 1
+        if pcb & _DESELECT_KIND == _DESELECT:
+            return self._deselect(block, header)
         if pcb & _KIND == _I_BLOCK and not pcb & _NAD:
             return self._information(block[:header], block[header:])
         if pcb & 0xE6 == _R_BLOCK:
             return self._acknowledgement(block[:header])
         return b""
+
+    def _deselect(self, block: bytes, header: int) -> bytes:
+        """Say yes with the same block: it has no information field, and one with it is not answered (7.1)."""
+        if len(block) != header:
+            return b""
+        self.is_open = False
+        return block
 
     def _information(self, header: bytes, content: bytes) -> bytes:
         self._number ^= 1
