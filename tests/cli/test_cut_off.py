@@ -35,7 +35,6 @@ from rfid_station.store.backups import last_copy
 from rfid_station.store.backups.copying import copy_store
 from rfid_station.store.opening import create_store
 
-pytestmark = pytest.mark.xdist_group("cut_off")
 PATIENCE_S = 60
 WARM = multiprocessing.get_context("forkserver")
 

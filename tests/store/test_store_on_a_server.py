@@ -305,6 +305,17 @@ def test_numbers_are_looked_up_by_index(store: Store) -> None:
     assert [line for line in plans if "ix_card_may_expire" in line]
 
 
+def test_what_was_prepared_outlives_the_reads(store: Store) -> None:
+    """At a rollback the driver would forget all of it, and have each statement planned anew."""
+    issue(store, 1)
+    for _ in range(12):
+        store.cards.living(uid(1))
+        store.cards.find("no such card")
+    with store.database.read() as connection:
+        prepared = connection.exec_driver_sql("SELECT statement FROM pg_prepared_statements").scalars().all()
+    assert [text for text in prepared if "card.uid" in text], prepared
+
+
 # Versions
 
 

@@ -41,12 +41,17 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One consistent view of the store. It ends by a rollback: nothing can be changed in it.
+        """One consistent view of the store, in which nothing can be changed.
+
+        A server refuses to; in a file it ends by a rollback.
 
         :raises StoreError: the store cannot be used
         """
         with self.place.explained(), self._engine.connect() as connection:
             yield connection
+            if self.path is None:
+                # At a rollback the driver forgets all statements that it has prepared.
+                connection.commit()
 
     @contextmanager
     def write(self, *, is_large: bool = False) -> Iterator[Connection]:

@@ -39,7 +39,7 @@ from rfid_station.domain.contract_id import parse_contract_id
 from rfid_station.domain.cover import ANY_GROUP, Cover, Spell
 from rfid_station.domain.feed import Change, Lane
 from rfid_station.domain.token import Token, Whitelist
-from rfid_station.store.tables import IS_URGENT, cover, token, withdrawn
+from rfid_station.store.tables import IS_URGENT, cover, meta, token, withdrawn
 from rfid_station.store.told.token_rows import TOKEN_FIELDS, token_from, token_of_fields
 
 SHOWN = (
@@ -55,7 +55,12 @@ SHOWN = (
 
 _AFTER: BindParameter[int] = bindparam("after", type_=token.c.revision.type)
 _MOST: BindParameter[int] = bindparam("most")
-_NO_END = (1 << 63) - 1
+NEAR = 10_000
+"""Behind so few changes at most, what a partner of some groups is to hear is looked up by revision; else by
+its groups, all of whose cards are read then. The cursor of a partner stays at its own newest change."""
+_HEAD = select(meta.c.revision)
+_GROUP: ColumnElement[str] = token.c.card_group + ""
+"""The group, hidden from its index."""
 _revision = attrgetter("revision")
 _SPELLS = select(cover).where(cover.c.partner_id == bindparam("partner_id"))
 _FROZEN = (
@@ -80,14 +85,14 @@ def cover_of(connection: Connection, partner_id: int) -> Cover:
     return Cover(spells.pop(ANY_GROUP, Spell(False)), spells)
 
 
-def is_covered(cover: Cover) -> ColumnElement[bool]:
+def is_covered(cover: Cover, group: ColumnElement[str] = token.c.card_group) -> ColumnElement[bool]:
     """Whether a token is in a group that a partner gets."""
     differing = [
         name for name, spell in cover.named.items() if spell.is_covered != cover.any_group.is_covered
     ]
     if cover.any_group.is_covered:
-        return token.c.card_group.not_in(differing) if differing else true()
-    return token.c.card_group.in_(differing) if differing else false()
+        return group.not_in(differing) if differing else true()
+    return group.in_(differing) if differing else false()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,21 +116,28 @@ class Sight:
         """Up to `limit` changes behind a revision, ascending."""
         page = {"after": after, "most": limit}
         found: list[Change] = []
-        for query in self._feed.told(after):
+        for query in self._told(connection, after):
             found += map(self._change, connection.execute(query.page[lane], page))
         found += map(_taken_change, connection.execute(self._feed.taken.page[Lane.BULK], page))
         return sorted(found, key=_revision)[:limit]
 
     def behind(self, connection: Connection, after: int) -> int:
         """How many tokens changed behind a revision."""
-        queries = (*self._feed.told(after), self._feed.taken)
+        queries = (*self._told(connection, after), self._feed.taken)
         return sum(connection.execute(query.count, {"after": after}).scalar_one() for query in queries)
 
     def is_behind(self, connection: Connection, after: int) -> bool:
         """Whether any token changed behind a revision."""
-        queries = (*self._feed.told(after), self._feed.taken)
+        queries = (*self._told(connection, after), self._feed.taken)
         first = {"after": after, "most": 1}
         return any(connection.execute(query.page[Lane.BULK], first).first() for query in queries)
+
+    def _told(self, connection: Connection, after: int) -> Iterator[_Query]:
+        """The covered tokens, told and restated, by the index that takes least."""
+        is_near = (
+            not self.cover.any_group.is_covered and connection.execute(_HEAD).scalar_one() - after <= NEAR
+        )
+        return self._feed.told(after, is_near=is_near)
 
     @property
     def _feed(self) -> _Queries:
@@ -210,11 +222,12 @@ class _Queries:
 
     def __init__(self, sight: Sight) -> None:
         restated = tuple(sight.restated())
-        changed = (not_(unchanged) for _, unchanged in restated)
-        told = select(*SHOWN).where(token.c.revision > _AFTER, is_covered(sight.cover), *changed)
+        changed = [not_(unchanged) for _, unchanged in restated]
+        told = select(*SHOWN).where(token.c.revision > _AFTER, *changed)
         taken = _WITHDRAWN.where(withdrawn.c.partner_id == sight.partner_id, withdrawn.c.revision > _AFTER)
-        self._told = [(_NO_END, _Query(told, token.c.revision))]
-        self._told += [
+        self._far = _Query(told.where(is_covered(sight.cover)), token.c.revision)
+        self._near = _Query(told.where(is_covered(sight.cover, _GROUP)), token.c.revision)
+        self._restated = [
             (
                 spell.until,
                 _Query(
@@ -227,9 +240,10 @@ class _Queries:
         self.taken = _Query(taken, withdrawn.c.revision)
         """The withdrawn tokens. All are urgent."""
 
-    def told(self, after: int) -> Iterator[_Query]:
+    def told(self, after: int, *, is_near: bool) -> Iterator[_Query]:
         """The covered tokens, told and restated."""
-        return (query for until, query in self._told if until > after)
+        yield self._near if is_near else self._far
+        yield from (query for until, query in self._restated if until > after)
 
 
 class _Query:
