@@ -177,14 +177,13 @@ class Ledger:
 
 
 @contextmanager
-def booking(database: Database, actor: Actor, *, is_large: bool = False) -> Iterator[Ledger]:
+def booking(database: Database, actor: Actor) -> Iterator[Ledger]:
     """Change the store in one transaction, audit events included.
 
-    :param is_large: many thousand rows are written
     :raises DiskFull: there was no room; nothing was changed
     :raises StoreError: the store cannot be used; nothing was changed
     """
-    with database.write(is_large=is_large) as connection:
+    with database.write() as connection:
         ledger = Ledger(connection, actor, database.clock(), database.leasing)
         yield ledger
         ledger.settle()

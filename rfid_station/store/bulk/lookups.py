@@ -74,5 +74,5 @@ class Bulk:
         :raises DiskFull: there was no room; nothing was changed
         :raises StoreError: the store cannot be used; nothing was changed
         """
-        with booking(self._database, actor, is_large=True) as ledger:
+        with booking(self._database, actor) as ledger:
             yield Registrar(ledger, numbers, token_of, supply or Supply(), activate=activate)

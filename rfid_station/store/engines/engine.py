@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,20 +54,15 @@ class Database:
                 connection.commit()
 
     @contextmanager
-    def write(self, *, is_large: bool = False) -> Iterator[Connection]:
+    def write(self) -> Iterator[Connection]:
         """One change: all of it is committed at the end, or nothing if anything is raised inside.
 
         Whoever is inside is the only writer.
 
-        :param is_large: many thousand rows are written
         :raises DiskFull: there was no room; nothing was changed
         :raises StoreError: the store cannot be used; nothing was changed
         """
-        with (
-            self.place.explained(),
-            self._engine.connect() as connection,
-            self.place.roomy(connection) if is_large else nullcontext(),
-        ):
+        with self.place.explained(), self._engine.connect() as connection:
             connection.info[PURPOSE] = Purpose.WRITE
             with connection.begin():
                 yield connection

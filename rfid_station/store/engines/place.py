@@ -72,9 +72,6 @@ class Place(Protocol):
     def rebuilding(self, connection: Connection) -> AbstractContextManager[None]:
         """What has to be around a transaction that rebuilds tables."""
 
-    def roomy(self, connection: Connection) -> AbstractContextManager[None]:
-        """Memory for the pages of a large change, around its transaction."""
-
     def prepare(self) -> None:
         """See to it that a store can be made here.
 

@@ -57,10 +57,6 @@ class PostgresqlDatabase:
         """Nothing: tables are altered where they are, and references hold meanwhile."""
         return nullcontext()
 
-    def roomy(self, connection: Connection) -> AbstractContextManager[None]:  # noqa: ARG002
-        """Nothing: the server has its own memory."""
-        return nullcontext()
-
     def prepare(self) -> None:
         """See to it that the database keeps text as we write it.
 

@@ -30,8 +30,6 @@ BUSY_TIMEOUT_S = 10.0
 EVENT_TRIGGERS = frozenset({"event_is_never_updated", "event_is_never_deleted"})
 """They stand on the table `event` and refuse to change history."""
 
-_LARGE_CACHE_KIB = 64 * 1024
-"""Memory that a large change may take for pages; the usual 2 MiB are read and written again and again."""
 _NO_ROOM_BYTES = 1 << 20
 _OUT_OF_ROOM_CODES = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 _WAL_RETRY_S = 0.01
@@ -116,21 +114,6 @@ def foreign_keys_off(connection: Connection) -> Iterator[None]:
         yield
     finally:
         beside_transactions.execute("PRAGMA foreign_keys = ON")
-
-
-@contextmanager
-def large_cache(connection: Connection) -> Iterator[None]:
-    """Keep the pages of a large change in memory: new cards go to random places of their indexes.
-
-    To be entered before a transaction begins.
-    """
-    beside_transactions = connection.connection.cursor()
-    usual = beside_transactions.execute("PRAGMA cache_size").fetchone()[0]
-    beside_transactions.execute(f"PRAGMA cache_size = -{_LARGE_CACHE_KIB}")
-    try:
-        yield
-    finally:
-        beside_transactions.execute(f"PRAGMA cache_size = {usual}")
 
 
 @contextmanager

@@ -37,10 +37,6 @@ class SqliteFile:
         """Enforce no foreign keys meanwhile: SQLite alters tables by copying them."""
         return sqlite.foreign_keys_off(connection)
 
-    def roomy(self, connection: Connection) -> AbstractContextManager[None]:
-        """Keep more of the file in memory meanwhile."""
-        return sqlite.large_cache(connection)
-
     def prepare(self) -> None:
         """Make an empty file that only its owner can read, or leave the one that is there."""
         sqlite.create_file(self.path)
