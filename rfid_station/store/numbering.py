@@ -53,9 +53,8 @@ def draw_numbers(ledger: Ledger, draws: Draws) -> tuple[ContractId, str, str]:
             contract_id = draws.contract_of(ledger.next_contract())
         if "visual_bare" in taken:
             visual_number, refused = draws.visual(), visual_number
-            if visual_number == refused:  # it follows the contract
+            if visual_number == refused:  # It follows the contract, and is drawn anew after that.
                 contract_id = draws.contract_of(ledger.next_contract())
-                visual_number = draws.visual()
         if "alias" in taken:
             alias = draws.alias()
     raise Conflict(

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import fault_victims
@@ -241,15 +241,15 @@ def test_a_connection_cut_after_commit_was_sent(base: Base, step: str) -> None:
             with open_store(url) as store:
                 for number in range(1, 11 if SOAK else 3):
                     calls = {
-                        "reserve": lambda n=number: reserve(store, n, order_line=f"fleet.csv:{n}"),
-                        "register": lambda: store.cards.register(
-                            store.cards.listing()[-1].id, token_of=tell, activate=True, actor=ANN
+                        "reserve": lambda n: reserve(store, n, order_line=f"fleet.csv:{n}"),
+                        "register": lambda n: store.cards.register(
+                            n, token_of=tell, activate=True, actor=ANN
                         ),
-                        "block": lambda: store.cards.move(
-                            store.cards.listing()[-1].id, CardState.BLOCKED, Reason.LOST, SUE, tell
-                        ),
+                        "block": lambda n: store.cards.move(n, CardState.BLOCKED, Reason.LOST, SUE, tell),
                     }
-                    for name, call in calls.items():
+                    for name, on in calls.items():
+                        # Cards are counted from 1 too. Looking one up now would end by a COMMIT of its own.
+                        call = partial(on, number)
                         if name == step:
                             line.is_armed.set()
                             with pytest.raises(StoreError, match="cannot be reached"):

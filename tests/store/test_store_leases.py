@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from multiprocessing import get_context
 from pathlib import Path
 
 import lease_desks
@@ -12,7 +11,8 @@ from lease_desks import Drawn, Told, number_of, open_desk
 from order_world import Drawer, order
 from postgresql_base import Base
 from station_invariants import check_invariants
-from store_world import ANN, PATTERN, PRELOADED, SUE, contract, issue, reserve, sql, tell, uid, url_of
+from store_world import ANN, PATTERN, SUE, contract, issue, reserve, sql, tell, uid, url_of
+from warm_processes import PROCESSES
 
 from rfid_station.domain.card import Card
 from rfid_station.domain.contract_id import ContractId
@@ -24,8 +24,6 @@ from rfid_station.store.backups.restoring import restore_over
 from rfid_station.store.bulk.new_cards import NewCard
 from rfid_station.store.opening import Store, open_store
 
-PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload([*PRELOADED, "lease_desks"])
 PATIENCE_S = 60
 
 
