@@ -21,6 +21,7 @@ LONGEST = [
     "flow/test_every_profile",
     "cli/test_loop_terminal",
     "flow/test_over_pcsc",
+    "flow/test_reader_faults",
     "flow/test_partner_flow",
     "packaging/test_wheel",
     "cli/test_shift_at_terminal",

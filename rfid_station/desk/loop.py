@@ -33,7 +33,8 @@ from rfid_station.desk.undoing import undo
 from rfid_station.domain.card import MOVES, Card, CardState, Reason
 from rfid_station.domain.order import OrderLine, Preprinted
 from rfid_station.domain.profile import Profile
-from rfid_station.errors import CardLost, CardRefused, Conflict, ReadBackDiffers, StationError
+from rfid_station.errors import CardLost, CardRefused, Conflict, NoReader, ReadBackDiffers, StationError
+from rfid_station.reader.absence import why_away
 from rfid_station.reader.port import Reader
 from rfid_station.reader.signal import signal
 
@@ -96,13 +97,21 @@ def issue_cards(run: Run, reader: Reader, stop: Callable[[], bool]) -> Tally:
     Order lines that have their card already are left alone, so the same call finishes an
     interrupted run.
 
-    :raises StationError: whatever is not about a single card: reader gone, store full
+    A reader that goes away ends nothing: that is said, and so is that it is back.
+
+    :raises StationError: whatever is not about a single card: reader held by others, store full
     """
     loop = Loop(run, stop)
     if loop.tally.is_complete or stop():
         return loop.tally
+
+    def is_over() -> bool:
+        loop.hear_of(why_away(reader))
+        return loop.is_over()
+
     loop.begin()
-    for link in reader.cards(loop.is_over):
+    for link in reader.cards(is_over):
+        loop.hear_of(why_away(reader))
         signal(reader, ok=loop.take(link))
     return loop.tally
 
@@ -116,6 +125,7 @@ class Loop:
         self._stop = stop
         self._made_for: dict[int, OrderLine] = {}
         self._number_in_hand: str | None = None
+        self._absence: NoReader | None = None
 
     def begin(self) -> None:
         """Ask for the first card."""
@@ -136,6 +146,15 @@ class Loop:
         if self._stop() and self.tally.phase is not Phase.ENDED:
             self._turn(Phase.ENDED)
         return self.tally.phase is Phase.ENDED
+
+    def hear_of(self, absence: NoReader | None) -> None:
+        """Say that the reader went away, and why, or that it is back; each once."""
+        before, self._absence = self._absence, absence
+        if absence and (before is None or before.message != absence.message):
+            self._run.view.said(absence.message, absence.hint)
+        if before and absence is None:
+            self._run.view.said("the reader is back")
+            self._run.view.turned(self.tally)
 
     def take(self, link: CardLink) -> bool:
         """Make a card of what lies there, and say whether it is one now."""

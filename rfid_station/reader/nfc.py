@@ -208,11 +208,17 @@ class NfcReader:
         """UID of the card that was handed out and has not left since."""
         self._misses = 0
         self._pause_s = 0.0
+        self._absence: NoReader | None = None
 
     @property
     def uri(self) -> str:
         """The string it was opened with."""
         return f"{SCHEME}:{self._path}"
+
+    @property
+    def absence(self) -> NoReader | None:
+        """Why no card can come, as of the last look; None while the reader is there."""
+        return self._absence
 
     def cards(self, stop: Callable[[], bool]) -> Iterator[CardLink]:
         """Yield each card that comes, once, until `stop()` is true.
@@ -270,8 +276,10 @@ class NfcReader:
         _sleep(self._pause_s, stop)
         try:
             self._radio = NfcpyRadio(self._path)
-        except NoReader:
+        except NoReader as error:
+            self._absence = error
             return None
+        self._absence = None
         self._pause_s = 0.0
         return self._radio
 

@@ -54,6 +54,11 @@ class _Presence:
     def events(self) -> int:
         return self.event_state >> 16
 
+    @property
+    def has_reader(self) -> bool:
+        """Whether the reader answers pcscd, which may know one by name that was pulled out."""
+        return not self.event_state & (scard.SCARD_STATE_UNAVAILABLE | scard.SCARD_STATE_UNKNOWN)
+
 
 class _Connection:
     """A card that is connected, exclusively, and how to speak to its reader."""
@@ -119,6 +124,7 @@ class PcscReader:
         """Counts connections to pcscd: its counts of events start anew with each daemon."""
         self._known = 0
         self._pause_s = 0.0
+        self._absence: NoReader | None = None
         self._handled: _Handled | None = None
         self._link: PcscLink | None = None
         self._connection: _Connection | None = None
@@ -129,6 +135,11 @@ class PcscReader:
     def uri(self) -> str:
         """The string that opens exactly this reader."""
         return f"{SCHEME}:{self._name}"
+
+    @property
+    def absence(self) -> NoReader | None:
+        """Why no card can come, as of the last look; None while the reader is there."""
+        return self._absence
 
     def cards(self, stop: Callable[[], bool]) -> Iterator[CardLink]:
         """Yield each card that comes, once, until `stop()` is true.
@@ -174,16 +185,21 @@ class PcscReader:
             self._context, int(_WAIT_S * 1000), [(self._name, self._known)]
         )
         if result not in (scard.SCARD_S_SUCCESS, scard.SCARD_E_TIMEOUT):
+            if result == scard.SCARD_E_UNKNOWN_READER:
+                self._absence = _pulled_out(self._name)
             self._disconnect()
             self._pause(stop)
             return None
         self._pause_s = 0.0
         self._known = states[0][1] & ~scard.SCARD_STATE_CHANGED
-        return _Presence(self._known)
+        presence = _Presence(self._known)
+        self._absence = None if presence.has_reader else _pulled_out(self._name)
+        return presence
 
     def _connect(self) -> bool:
         result, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
         if result != scard.SCARD_S_SUCCESS:
+            self._absence = _trouble_of_service(result)
             return False
         self._context = context
         self._epoch += 1
@@ -359,22 +375,29 @@ def _device_of(name: str) -> str:
 
 
 def _check_service(result: int) -> None:
-    """Say what keeps PC/SC from being used, and what cures it."""
-    if result == scard.SCARD_S_SUCCESS:
-        return
+    if result != scard.SCARD_S_SUCCESS:
+        raise _trouble_of_service(result)
+
+
+def _trouble_of_service(result: int) -> NoReader:
+    """What keeps PC/SC from being used, and what cures it."""
     if result == scard.SCARD_W_SECURITY_VIOLATION:
-        raise NoReader(
+        return NoReader(
             "this user may not use PC/SC: polkit refuses",
             hint="grant org.debian.pcsc-lite.access_pcsc and org.debian.pcsc-lite.access_card in a file "
             "in /etc/polkit-1/rules.d, or log in at the machine itself",
         )
     if not shutil.which("pcscd", path="/usr/sbin:/usr/bin:/usr/local/sbin:/sbin"):
-        raise NoReader("the PC/SC service pcscd is not installed", hint="sudo apt-get install --yes pcscd")
+        return NoReader("the PC/SC service pcscd is not installed", hint="sudo apt-get install --yes pcscd")
     has_systemd = Path("/run/systemd/system").is_dir()
-    raise NoReader(
+    return NoReader(
         f"the PC/SC service pcscd does not answer ({_words(result)})",
         hint="sudo systemctl enable --now pcscd.socket" if has_systemd else "sudo pcscd",
     )
+
+
+def _pulled_out(name: str) -> NoReader:
+    return NoReader(f"reader {name} is not plugged in", hint="plug it in again: the work goes on by itself")
 
 
 def _signaller_of(link: PcscLink, connection: _Connection) -> _Signaller:

@@ -16,7 +16,8 @@ from typing import Self
 
 from rfid_station.chip.exchange import CardLink, Exchange
 from rfid_station.chip.sighting import Sighting
-from rfid_station.errors import StationError, WrongCall
+from rfid_station.errors import NoReader, StationError, WrongCall
+from rfid_station.reader.absence import why_away
 from rfid_station.reader.port import Reader
 from rfid_station.reader.recording import FORM, Line, Shown, show_answer, show_command, show_sighting
 from rfid_station.reader.signal import signal
@@ -102,6 +103,11 @@ class TracedReader:
     def uri(self) -> str:
         """The string it was opened with."""
         return self._reader.uri
+
+    @property
+    def absence(self) -> NoReader | None:
+        """Why no card can come; None while the reader is there, or does not know."""
+        return why_away(self._reader)
 
     def cards(self, stop: Callable[[], bool]) -> Iterator[CardLink]:
         """Yield each card that comes, traced."""

@@ -120,6 +120,18 @@ class PrivatePcscd:
         except subprocess.TimeoutExpired:
             daemon.kill()
             daemon.wait()
+        self._forget()
+
+    def kill(self) -> None:
+        """End the daemon in the middle of whatever it does, and wait until it has gone."""
+        daemon, self._daemon = self._daemon, None
+        if daemon is None:
+            return
+        daemon.kill()
+        daemon.wait()
+        self._forget()
+
+    def _forget(self) -> None:
         for name in ("pcscd.comm", "pcscd.pid"):
             (self._folder / "run" / name).unlink(missing_ok=True)
 
