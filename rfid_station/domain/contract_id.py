@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
+from itertools import starmap
+from operator import getitem
 
 from rfid_station.errors import WrongCall
 
@@ -23,6 +25,9 @@ class ContractForm(Enum):
 
     ISO_15118 = "ISO 15118"
     DIN_91286 = "DIN SPEC 91286"
+
+
+_FORM_OF_LENGTH = {14: ContractForm.ISO_15118, 11: ContractForm.DIN_91286}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,17 @@ def parse_contract_id(text: str) -> ContractId:
     )
 
 
+def contract_of_compact(compact: str) -> ContractId:
+    """The contract of which `ContractId.compact` is kept. Only its length is looked at.
+
+    :raises WrongCall: it is nothing that `compact` ever was
+    """
+    form = _FORM_OF_LENGTH.get(len(compact))
+    if form is None:
+        return parse_contract_id(compact)
+    return ContractId(compact[:2], compact[2:5], compact[5:], form)
+
+
 def own_contract_id(country: str, provider: str, number: int) -> ContractId:
     """Our own id for the n-th contract: instance `C` and eight digits (eMI3).
 
@@ -113,18 +129,17 @@ def iso_check_digit(compact: str) -> str:
     Each character is split into two bits and two trits; position i weighs them with the i-th
     power of one matrix modulo 2 and of one modulo 3, so that swaps and single errors show.
     """
-    bit_0 = bit_1 = trit_0 = trit_1 = 0
-    for row, character in zip(_weighed(), compact, strict=True):
-        bits, trits = row[character]
-        bit_0, bit_1 = bit_0 + bits[0], bit_1 + bits[1]
-        trit_0, trit_1 = trit_0 + trits[0], trit_1 + trits[1]
-    last_0, last_1 = _times((trit_0, trit_1), ((0, 2), (2, 1)))
-    return _ALPHABET[9 * (2 * (bit_0 % 2) + bit_1 % 2) + 3 * (last_0 % 3) + last_1 % 3]
+    total = sum(starmap(getitem, zip(_weighed(), compact, strict=True)))
+    bit_0, bit_1, trit_0, trit_1 = total.to_bytes(4)
+    return _ALPHABET[18 * (bit_0 % 2) + 9 * (bit_1 % 2) + 3 * (trit_0 % 3) + trit_1 % 3]
 
 
 @cache
-def _weighed() -> tuple[dict[str, tuple[_Pair, _Pair]], ...]:
-    """What each character adds to bits and trits at each of the 14 positions, worked out once."""
+def _weighed() -> tuple[dict[str, int], ...]:
+    """What each character adds to bits and trits of the check character at each of the 14 positions.
+
+    The four sums stand in one number, a byte for each: 14 times what is added at most does not overflow it.
+    """
     rows = []
     bit_weight, trit_weight = _IDENTITY, _IDENTITY
     for _ in range(14):
@@ -134,7 +149,8 @@ def _weighed() -> tuple[dict[str, tuple[_Pair, _Pair]], ...]:
         for value, character in enumerate(_ALPHABET):
             quotient, remainder = divmod(value, 9)
             bits = _times(divmod(quotient, 2), bit_weight)
-            row[character] = bits, _times(divmod(remainder, 3), trit_weight)
+            trit_0, trit_1 = _times(_times(divmod(remainder, 3), trit_weight), ((0, 2), (2, 1)))
+            row[character] = int.from_bytes((*bits, trit_0 % 3, trit_1 % 3))
         rows.append(row)
     return tuple(rows)
 

@@ -131,11 +131,13 @@ def _verdict(http_status: int, status_code: int | None) -> Verdict:
     return _verdict_of_code(status_code)
 
 
+_BY_CLASS = {1: Verdict.ACKNOWLEDGED, 3: Verdict.UNREACHABLE, 4: Verdict.UNREACHABLE}
+
+
 def _verdict_of_code(status_code: int | None) -> Verdict:
     """What an OCPI status code means in an answer with HTTP 200 or 201 (status_codes)."""
     if status_code is None:
         return Verdict.REFUSED
     if status_code == FORWARD_TIMED_OUT:
         return Verdict.AMBIGUOUS
-    by_class = {1: Verdict.ACKNOWLEDGED, 3: Verdict.UNREACHABLE, 4: Verdict.UNREACHABLE}
-    return by_class.get(status_code // 1000, Verdict.REFUSED)
+    return _BY_CLASS.get(status_code // 1000, Verdict.REFUSED)

@@ -7,7 +7,6 @@ token nor header shows in any of them. Sources: OCPI 2.2.1 transport_and_format
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
 from collections.abc import Generator, Mapping
 from dataclasses import replace
@@ -38,15 +37,15 @@ from rfid_station.ocpi.seen import seen
 from rfid_station.ocpi.wire.dialect import Dialect, dialect_of
 from rfid_station.ocpi.wire.fields import only_object
 from rfid_station.ocpi.wire.told import tell
+from rfid_station.ocpi.wire.transport import json_bytes
 
 TIMEOUT_S = 10.0
 MOST_REDIRECTS = 3
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
 
 Result = TypeVar("Result")
 Exchanges = Generator[HttpRequest, HttpAnswer, Result]
 """What is asked over HTTP, one request after the other, whoever carries it (ADR 3); `NoAnswer` is thrown."""
-
-_written = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 def check_url(url: str, what: str) -> str:
@@ -175,7 +174,7 @@ class OcpiClient:
         written = None
         if body is not None:
             headers["Content-Type"] = "application/json"
-            written = _written(body).encode()
+            written = json_bytes(body)
         start = url
         for _ in range(MOST_REDIRECTS + 1):
             headers["X-Request-ID"] = fresh_id()
@@ -183,8 +182,9 @@ class OcpiClient:
                 answered = yield HttpRequest(method, url, headers, written)
             except NoAnswer as trouble:
                 return Answer(self._unanswered(method, url, trouble))
-            status, target = answered.status, answered.headers.get("location")
-            if status not in (301, 302, 303, 307, 308) or target is None:
+            status = answered.status
+            target = answered.headers.get("location") if status in _REDIRECTS else None
+            if target is None:
                 return self._judge(answered)
             followed = followed_to(url, target) if status in (307, 308) else None
             if followed is None:

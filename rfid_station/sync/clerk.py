@@ -36,9 +36,10 @@ class Clerk:
 
         When that is too long ago, all that is owed next is read again at once.
         """
-        if self._fresh.is_late(token_id, self._clock.elapsed_s()) and (page := lane.next_page()):
+        now_s = self._clock.elapsed_s()
+        if self._fresh.is_late(token_id, now_s) and (page := lane.next_page()):
             self._read(page)
-        return self._fresh.read(token_id, self._clock.elapsed_s(), self.newest)
+        return self._fresh.read(token_id, now_s, self.newest)
 
     def scan(self, lane: PartnerLane, scan: Scan) -> None:
         """Read a page of the feed for a lane."""

@@ -175,6 +175,8 @@ class Speaker:
     @property
     def rate_left_s(self) -> float:
         """In how many seconds the next request may begin."""
+        if not self._apart_s:
+            return 0.0
         if self._is_one_about_to_begin:
             return self._apart_s
         return self._next_request_s - self._clock.elapsed_s()

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from rfid_station.domain.contract_id import (
     ContractForm,
+    contract_of_compact,
     din_check_digit,
     iso_check_digit,
     own_contract_id,
@@ -60,6 +61,20 @@ def test_one_wrong_character_changes_the_iso_digit(compact: str, at: int, other:
 def test_swapped_neighbours_change_the_iso_digit(compact: str, at: int) -> None:
     wrong = compact[:at] + compact[at + 1] + compact[at] + compact[at + 2 :]
     assert (iso_check_digit(wrong) == iso_check_digit(compact)) == (wrong == compact)
+
+
+@pytest.mark.parametrize("compact", [*ISO_VECTORS, *DIN_VECTORS])
+def test_what_was_kept_compact_is_the_same_contract_again(compact: str) -> None:
+    parsed = parse_contract_id(compact)
+    kept = contract_of_compact(parsed.compact)
+    assert kept == parsed
+    assert (kept.form, kept.written_check, str(kept)) == (parsed.form, None, str(parsed))
+
+
+@pytest.mark.parametrize("text", ["", "NLMSPC1234567", "NLMSPC1234567890"])
+def test_what_was_never_kept_is_no_contract(text: str) -> None:
+    with pytest.raises(WrongCall):
+        contract_of_compact(text)
 
 
 @pytest.mark.parametrize(

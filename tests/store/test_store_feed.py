@@ -3,6 +3,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from store_world import ANN, START, Clock, issue, reserve, tell
@@ -11,6 +12,7 @@ from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import CardState, Reason
 from rfid_station.domain.feed import Lane, Parked
 from rfid_station.errors import WrongCall
+from rfid_station.store.engines.engine import Database
 from rfid_station.store.opening import Store
 from rfid_station.store.told.feed import Feed, Proof
 from rfid_station.sync.port import FeedStore
@@ -80,6 +82,25 @@ def test_a_cursor_never_moves_back_and_lanes_are_apart(store: Store, partner: st
     store.feed.advance(partner, Lane.BULK, 5)
     assert store.feed.standing(partner, counted=False).is_settled
     assert store.feed.standing(partner).is_settled
+
+
+def test_a_cursor_alone_is_a_note_and_a_parked_row_is_not(
+    store: Store, partner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token_id = store.feed.token_id_of(issue(store, 1).id) or 0
+    begun: list[str] = []
+    for name in ("note", "write"):
+        plain = getattr(Database, name)
+
+        def noted(database: Database, name: str = name, plain: Any = plain) -> Any:
+            begun.append(name)
+            return plain(database)
+
+        monkeypatch.setattr(Database, name, noted)
+    store.feed.advance(partner, Lane.BULK, 1)
+    store.feed.advance(partner, Lane.BULK, 1, park=[parked(token_id)])
+    store.feed.advance(partner, Lane.BULK, 1, unpark=[token_id])
+    assert begun == ["note", "write", "write"]
 
 
 def test_partners_are_apart(store: Store, partner: str) -> None:

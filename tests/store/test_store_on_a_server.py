@@ -165,6 +165,14 @@ def test_every_connection_is_durable_and_waits_as_long_as_a_desk(store: Store) -
             assert ask("SHOW lock_timeout").scalar_one() == "10s"
 
 
+def test_only_a_note_does_not_wait_for_the_disk(store: Store) -> None:
+    waits = []
+    for transaction in (store.database.note, store.database.write, store.database.note, store.database.read):
+        with transaction() as connection:
+            waits.append(connection.exec_driver_sql("SHOW synchronous_commit").scalar_one())
+    assert waits == ["off", "on", "off", "on"]
+
+
 def test_a_reader_cannot_write(store: Store) -> None:
     with pytest.raises(StoreError, match="may not be changed"), store.database.read() as connection:
         connection.exec_driver_sql("DELETE FROM token")

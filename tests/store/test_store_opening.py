@@ -54,6 +54,18 @@ def test_every_connection_is_durable_and_keeps_references(path: Path) -> None:
                 assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == 10_000
 
 
+def test_only_a_note_does_not_wait_for_the_disk(path: Path) -> None:
+    with open_store(url_of(path)) as store:
+        database = store._database
+        begun = (database.note, database.write, database.note, database.read, database.rebuild)
+        waits = []
+        for transaction in begun:
+            with transaction() as connection:
+                waits.append(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
+                assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+        assert waits == [1, 2, 1, 1, 2]
+
+
 def test_a_writer_takes_the_lock_when_it_begins(store: Store, path: Path) -> None:
     with (
         store._database.write(),

@@ -45,6 +45,11 @@ def written(model: type[WireModel], fields: Mapping[str, object], *, nulls: bool
     return model.model_validate(dict(fields)).model_dump(exclude_none=not nulls)
 
 
+def without_null(fields: Mapping[str, object]) -> dict[str, object]:
+    """What is written of an object of ours whose fields are known to keep their limits."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
 def cannot_be_told(
     masked_uid: str, version: str, fields: Mapping[str, object], invalid: ValidationError
 ) -> WrongCall:
@@ -74,7 +79,8 @@ def token_url(receiver_url: str, steps: Sequence[str], query: str = "", *, slash
     """The URL of an object below a module's URL, each step percent-encoded."""
     *folders, name = steps
     before, after = _around(receiver_url, tuple(folders), query, slash)
-    return f"{before}/{quote(name, safe='')}{after}"
+    is_plain = name.isascii() and name.isalnum()
+    return f"{before}/{name if is_plain else quote(name, safe='')}{after}"
 
 
 @lru_cache(maxsize=64)

@@ -6,7 +6,7 @@ knows the names of fields.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rfid_station.domain.contract_id import ContractId
 from rfid_station.domain.partner_profile import (
@@ -22,8 +22,7 @@ from rfid_station.errors import WrongCall
 from rfid_station.ocpi.wire.transport import date_time
 
 
-@dataclass(frozen=True, slots=True)
-class ToldToken:
+class ToldToken(NamedTuple):
     """The values of a Token object, before a version gives them names."""
 
     country_code: str
@@ -43,6 +42,29 @@ class ToldToken:
     def masked_uid(self) -> str:
         """Enough of the UID to tell two cards apart."""
         return masked(self.uid)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is certainly within the limits of every version: then no model has to be asked.
+
+        Printable ASCII that is no longer than CiString and string may be is legal in all of them. Whatever
+        is not plain may be legal still: that is for the version's model to say.
+        """
+        group, number, language = self.group_id, self.visual_number or "", self.language
+        text = f"{self.country_code}{self.party_id}{self.uid}{self.contract_id}{self.issuer}{number}"
+        text += f"{group or ''}{language or ''}"
+        return (
+            text.isascii()
+            and text.isprintable()
+            and len(self.country_code) == 2
+            and len(self.party_id) == 3
+            and 0 < len(self.uid) <= 36
+            and 0 < len(self.contract_id) <= 36
+            and len(self.issuer) <= 64
+            and len(number) <= 64
+            and (group is None or 0 < len(group) <= 36)
+            and (language is None or len(language) == 2)
+        )
 
 
 def tell(token: Token, profile: PartnerProfile = STANDARD) -> ToldToken:

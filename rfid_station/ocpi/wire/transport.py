@@ -6,11 +6,12 @@ version_information_endpoint (Version class); 2.1.1 and 2.3.0 say the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic_core import to_json
 
 from rfid_station.errors import WrongCall
 
@@ -54,6 +55,11 @@ def envelope(status_code: int, status_message: str | None, at: datetime, **data:
     return wrapped.model_dump(exclude_none=True) | data
 
 
+def json_bytes(body: Mapping[str, object]) -> bytes:
+    """An object of ours as it is sent: without blanks, in UTF-8."""
+    return to_json(dict(body))
+
+
 def date_time(at: datetime) -> str:
     """An instant as `YYYY-MM-DDTHH:MM:SSZ`: UTC, whole seconds (OCPI 2.2.1 types, DateTime type).
 
@@ -61,7 +67,7 @@ def date_time(at: datetime) -> str:
     """
     if at.tzinfo is None:
         raise WrongCall(f"{at.isoformat()} has no time zone", hint="keep instants in UTC")
-    return at.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+    return at.astimezone(UTC).isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
 
 def instant(text: object) -> datetime | None:

@@ -30,6 +30,7 @@ from rfid_station.ocpi.wire.fields import (
     read_entry,
     read_partner,
     token_url,
+    without_null,
     written,
 )
 from rfid_station.ocpi.wire.told import ToldToken
@@ -106,6 +107,8 @@ def token_to_wire(token: ToldToken, *, nulls: bool = False) -> dict[str, object]
         "language": token.language,
         "last_updated": token.last_updated,
     }
+    if token.is_plain and not nulls:
+        return without_null(fields)
     try:
         return written(Token, fields, nulls=nulls)
     except ValidationError as invalid:

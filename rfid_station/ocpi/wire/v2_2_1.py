@@ -28,6 +28,7 @@ from rfid_station.ocpi.wire.fields import (
     read_entry,
     read_partner,
     token_url,
+    without_null,
     written,
 )
 from rfid_station.ocpi.wire.told import ToldToken
@@ -107,7 +108,9 @@ def token_to_wire(token: ToldToken, *, nulls: bool = False, version: str = VERSI
 
     :raises WrongCall: a field does not keep the limits of the specification
     """
-    fields = {name: getattr(token, name) for name in _TOLD}
+    fields = token._asdict()
+    if token.is_plain and not nulls:
+        return without_null(fields)
     try:
         return written(Token, fields, nulls=nulls)
     except ValidationError as invalid:

@@ -62,8 +62,24 @@ class Database:
         :raises DiskFull: there was no room; nothing was changed
         :raises StoreError: the store cannot be used; nothing was changed
         """
+        with self._change(Purpose.WRITE) as connection:
+            yield connection
+
+    @contextmanager
+    def note(self) -> Iterator[Connection]:
+        """Write like `write`, without waiting for the disk: for what is found out again where it is lost.
+
+        All see it at once, and no end of a process undoes it; the power may fail before it is on the disk.
+
+        :raises StoreError: the store cannot be used; nothing was changed
+        """
+        with self._change(Purpose.NOTE) as connection:
+            yield connection
+
+    @contextmanager
+    def _change(self, purpose: Purpose) -> Iterator[Connection]:
         with self.place.explained(), self._engine.connect() as connection:
-            connection.info[PURPOSE] = Purpose.WRITE
+            connection.info[PURPOSE] = purpose
             with connection.begin():
                 yield connection
 

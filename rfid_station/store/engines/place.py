@@ -28,6 +28,8 @@ class Purpose(Enum):
     """It sees one moment, and changes nothing."""
     WRITE = "write"
     """Whoever is inside is the only writer."""
+    NOTE = "note"
+    """As `WRITE`, but without waiting for the disk: a power failure may undo the newest, each as a whole."""
     REBUILD = "rebuild"
     """As `WRITE`, but the tables need not be there, or change."""
 

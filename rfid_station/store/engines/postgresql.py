@@ -33,11 +33,13 @@ EVENT_TRIGGERS = frozenset({"event_is_never_updated", "event_is_never_deleted", 
 _MANY = 32
 """From so many rows on, COPY is faster than a statement for each."""
 
+_BEGIN_WRITE = "BEGIN; SELECT id FROM meta FOR UPDATE; SELECT version_num FROM alembic_version"
 _BEGIN = {
     Purpose.READ: "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
     # The row is locked first and kept to the end, so whoever is inside sees what everybody before committed,
     # and revisions become visible in the order in which they were given out.
-    Purpose.WRITE: "BEGIN; SELECT id FROM meta FOR UPDATE; SELECT version_num FROM alembic_version",
+    Purpose.WRITE: _BEGIN_WRITE,
+    Purpose.NOTE: f"{_BEGIN_WRITE}; SET LOCAL synchronous_commit = off",
     Purpose.REBUILD: f"BEGIN; SELECT pg_advisory_xact_lock({REBUILD_LOCK})",
 }
 
@@ -98,7 +100,7 @@ def _begin(connection: PoolProxiedConnection) -> None:
     purpose = connection.info.pop(PURPOSE, Purpose.READ)
     cursor: Any = connection.cursor()
     cursor.execute(_BEGIN[purpose], prepare=False)
-    if purpose is Purpose.WRITE:
+    if purpose in (Purpose.WRITE, Purpose.NOTE):
         cursor.nextset()
         if not cursor.fetchall():
             raise StoreError("the row with the counters is gone", hint="rfid-station store check")

@@ -33,6 +33,10 @@ EVENT_TRIGGERS = frozenset({"event_is_never_updated", "event_is_never_deleted"})
 _NO_ROOM_BYTES = 1 << 20
 _OUT_OF_ROOM_CODES = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 _WAL_RETRY_S = 0.01
+_DURABLE = "PRAGMA synchronous = FULL"
+_WAITS = "rfid_station_waits_for_disk"
+_LIGHT = "PRAGMA synchronous = NORMAL"
+"""With a write-ahead log: the disk is waited for when the log is brought into the file, and at no commit."""
 _VERSION = f"SELECT version_num FROM {migrations.VERSION_TABLE}"  # noqa: S608 - no input
 
 
@@ -68,7 +72,7 @@ def unchanging_engine(path: Path) -> Engine:
 
 def _prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(_DURABLE)
     _write_ahead(connection)
 
 
@@ -95,11 +99,21 @@ def _begin(connection: PoolProxiedConnection) -> None:
     :raises StoreTooNew: the store was migrated by a newer program since it was opened
     """
     purpose = connection.info.pop(PURPOSE, Purpose.READ)
+    if purpose is not Purpose.READ:
+        _wait_for_disk(connection, does_wait=purpose is not Purpose.NOTE)
     cursor: Any = connection.cursor()
     cursor.execute("BEGIN" if purpose is Purpose.READ else "BEGIN IMMEDIATE")
-    if purpose is Purpose.WRITE:
+    if purpose in (Purpose.WRITE, Purpose.NOTE):
         found = cursor.execute(_VERSION).fetchone()
         migrations.check_version(found[0] if found else None)
+
+
+def _wait_for_disk(connection: PoolProxiedConnection, *, does_wait: bool) -> None:
+    """Let commits of this connection wait until they are on the disk, or not: each writer says it anew."""
+    if connection.info.get(_WAITS, True) != does_wait:
+        cursor: Any = connection.cursor()
+        cursor.execute(_DURABLE if does_wait else _LIGHT)
+        connection.info[_WAITS] = does_wait
 
 
 @contextmanager

@@ -8,7 +8,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Row, Select, bindparam, func, literal, or_, select, true, update
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    Row,
+    Select,
+    Update,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.contact import Contact, Pause
@@ -30,6 +43,17 @@ _CONTACT: Select[Any] = select(
     partner.c.pause_reason,
 )
 _OF_ONE = _CONTACT.where(partner.c.name == bindparam("partner"))
+_AT: BindParameter[datetime | None] = bindparam("at", type_=partner.c.last_success_at.type)
+
+
+def _later(column: Column[Any]) -> Update:
+    """Write down when something was; of two times the later one stays."""
+    is_news = or_(column.is_(None), column < _AT)
+    return update(partner).where(partner.c.name == bindparam("of"), is_news).values({column: _AT})
+
+
+_SUCCESS, _PULL = _later(partner.c.last_success_at), _later(partner.c.last_pull_at)
+_DOWN = update(partner).where(partner.c.name == bindparam("of")).values({partner.c.down_since: _AT})
 
 
 class Contacts:
@@ -84,15 +108,15 @@ class Contacts:
 
     def note_down(self, name: str, since: datetime | None) -> None:
         """Write down since when a partner is down; None when that is over."""
-        self._write(name, partner.c.down_since, since, only_later=False)
+        self._write(_DOWN, name, since)
 
     def note_success(self, name: str, at: datetime) -> None:
         """Write down that a partner acknowledged something."""
-        self._write(name, partner.c.last_success_at, at)
+        self._write(_SUCCESS, name, at)
 
     def note_pull(self, name: str, at: datetime) -> None:
         """Write down that a partner read a list of tokens to its end."""
-        self._write(name, partner.c.last_pull_at, at)
+        self._write(_PULL, name, at)
 
     def forget(self, name: str) -> None:
         """A connection has ended: what was seen in it says nothing about the next one. A pause stays."""
@@ -100,10 +124,10 @@ class Contacts:
         with self._database.write() as connection:
             connection.execute(update(partner).where(partner.c.name == name).values(unseen))
 
-    def _write(self, name: str, column: Column[Any], at: datetime | None, *, only_later: bool = True) -> None:
-        is_news = or_(column.is_(None), column < at) if only_later else true()
-        with self._database.write() as connection:
-            connection.execute(update(partner).where(partner.c.name == name, is_news).values({column: at}))
+    def _write(self, what: Update, name: str, at: datetime | None) -> None:
+        # Not worth the wait for a disk: the next meeting tells it again.
+        with self._database.note() as connection:
+            connection.execute(what, {"of": name, "at": at})
 
     # Who reads by itself
 

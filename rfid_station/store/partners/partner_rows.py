@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.partner import Connection as PartnerConnection
@@ -20,13 +20,15 @@ from rfid_station.errors import WrongCall
 from rfid_station.store.chain import canonical_json
 from rfid_station.store.tables import partner
 
+_BY_NAME = select(partner).where(partner.c.name == bindparam("of"))
+
 
 def partner_row(connection: Connection, name: str) -> Row[Any]:
     """The row of one partner.
 
     :raises WrongCall: there is none with this name
     """
-    row = connection.execute(select(partner).where(partner.c.name == name)).one_or_none()
+    row = connection.execute(_BY_NAME, {"of": name}).one_or_none()
     if row is None:
         names = connection.execute(select(partner.c.name).order_by(partner.c.name)).scalars().all()
         known = f"known partners: {', '.join(names)}" if names else "rfid-station partner add --help"

@@ -63,6 +63,9 @@ _EVERYTHING = (
 )
 _OWN_CHANGES = {Lane.BULK: _EVERYTHING, Lane.URGENT: _EVERYTHING.where(IS_URGENT)}
 _OWN = select(token).where(token.c.id == bindparam("token_id"))
+_HEAD = select(meta.c.revision)
+_PARKED = select(parked).where(parked.c.partner_id == bindparam("of")).order_by(parked.c.token_id)
+_CARD_OF_TOKEN = select(token.c.card_id, token.c.uid).where(token.c.id == bindparam("token_id"))
 _CARD_AND_SHOWN = select(token.c.card_id, *SHOWN).where(token.c.id == bindparam("token_id"))
 
 
@@ -124,12 +127,11 @@ class Feed:
         with self._database.read() as connection:
             row = partner_row(connection, partner)
             sight = self._sight(connection, row)
-            waiting = select(parked).where(parked.c.partner_id == row.id).order_by(parked.c.token_id)
             return Standing(
                 partner=row.name,
                 cursors={Lane.URGENT: row.urgent_cursor, Lane.BULK: row.bulk_cursor},
-                head=connection.execute(select(meta.c.revision)).scalar_one(),
-                parked=tuple(_parked_of(one) for one in connection.execute(waiting)),
+                head=connection.execute(_HEAD).scalar_one(),
+                parked=tuple(_parked_of(one) for one in connection.execute(_PARKED, {"of": row.id})),
                 behind=(sight.behind if counted else sight.is_behind)(connection, row.bulk_cursor),
             )
 
@@ -180,9 +182,14 @@ class Feed:
         A cursor never moves back here, and stays where it is when it is short of `after`: then
         somebody set it back meanwhile. Parking a token again replaces its row, and wins over unparking.
 
+        A cursor alone does not wait for the disk. Should the power fail before it is there, the window is
+        sent again, which is harmless: so is every PUT of a newest state. A parked row waits, because it may
+        stand for what nothing else remembers: a doubt about a token that the cursor passed long ago.
+
         :raises WrongCall: there is no such partner
         """
-        with self._database.write() as connection:
+        begin = self._database.write if park or unpark else self._database.note
+        with begin() as connection:
             forward = {"of": partner, "cursor": cursor, "after": after}
             is_moved = connection.execute(_FORWARD[lane], forward).rowcount > 0
             if park or unpark or not is_moved:
@@ -274,8 +281,7 @@ class Feed:
         """
         with booking(self._database, SYNC) as ledger:
             name = partner_row(ledger.connection, partner).name
-            query = select(token.c.card_id, token.c.uid).where(token.c.id == token_id)
-            row = ledger.connection.execute(query).one_or_none()
+            row = ledger.connection.execute(_CARD_OF_TOKEN, {"token_id": token_id}).one_or_none()
             if row is None:
                 raise WrongCall(f"there is no token with id {token_id}", hint="rfid-station card list")
             ledger.note(

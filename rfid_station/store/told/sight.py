@@ -35,7 +35,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from rfid_station.domain.contract_id import parse_contract_id
+from rfid_station.domain.contract_id import contract_of_compact
 from rfid_station.domain.cover import ANY_GROUP, Cover, Spell
 from rfid_station.domain.feed import Change, Lane
 from rfid_station.domain.token import Token, Whitelist
@@ -117,7 +117,7 @@ class Sight:
         page = {"after": after, "most": limit}
         found: list[Change] = []
         for query in self._told(connection, after):
-            found += map(self._change, connection.execute(query.page[lane], page))
+            found += map(self._change, connection.execute(query.page[lane], page).all())
         found += map(_taken_change, connection.execute(self._feed.taken.page[Lane.BULK], page))
         return sorted(found, key=_revision)[:limit]
 
@@ -271,7 +271,7 @@ def _taken_token(row: Row[Any]) -> Token:
     at: datetime = row.taken_last_updated
     return replace(
         token_from(row),
-        contract_id=parse_contract_id(row.taken_contract_id),
+        contract_id=contract_of_compact(row.taken_contract_id),
         visual_number=row.taken_visual_number,
         whitelist=Whitelist(row.taken_whitelist),
         last_updated=at,

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from rfid_station.domain.contract_id import parse_contract_id
+from rfid_station.domain.contract_id import contract_of_compact
 from rfid_station.domain.token import Party, Token, TokenType, Whitelist
 from rfid_station.domain.uid import CardUid
 
@@ -46,7 +46,7 @@ def token_of_fields(fields: Iterable[Any]) -> Token:
     return Token(
         _party(country, party),
         CardUid(bytes.fromhex(uid)),
-        parse_contract_id(contract),
+        contract_of_compact(contract),
         number,
         issuer,
         valid,
