@@ -42,6 +42,7 @@ ASKED: dict[str, Callable[[Store], object]] = {
     "the next changes for it": lambda store: store.feed.changes_after("cpo", caught_up(store), Lane.BULK, 9),
     "its next block": lambda store: store.feed.changes_after("cpo", caught_up(store), Lane.URGENT, 9),
     "the same from the beginning": lambda store: store.feed.changes_after("cpo", 0, Lane.BULK, 4),
+    "since when it is owed something": lambda store: (caught_up(store), store.feed.owed("cpo")),
     "the newest cards": lambda store: store.cards.listing(limit=3),
     "a card by its number": lambda store: store.cards.find(store.cards.by_id(3).visual_number),
     "what happened to a card": lambda store: store.cards.history(3),

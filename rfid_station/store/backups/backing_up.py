@@ -84,7 +84,7 @@ def refuse_existing(file: Path) -> None:
 
 def remove_store_file(file: Path) -> None:
     """Take a store's file away, and what SQLite keeps beside it."""
-    for ending in ("", "-wal", "-shm", "-journal"):
+    for ending in ("", "-wal", "-shm", "-journal", "-turn"):
         file.with_name(file.name + ending).unlink(missing_ok=True)
 
 

@@ -78,7 +78,7 @@ class Database:
 
     @contextmanager
     def _change(self, purpose: Purpose) -> Iterator[Connection]:
-        with self.place.explained(), self._engine.connect() as connection:
+        with self.place.explained(), self._engine.connect() as connection, self.place.turn():
             connection.info[PURPOSE] = purpose
             with connection.begin():
                 yield connection

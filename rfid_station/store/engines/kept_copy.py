@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,10 @@ class KeptCopy(SqliteFile):
         dialect: Any = engine.dialect
         dialect.do_begin = _begin
         return engine
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Nothing: nobody writes."""
+        return nullcontext()
 
     def settle_deleted(self) -> None:
         """Nothing was deleted."""

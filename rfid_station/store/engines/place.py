@@ -71,6 +71,12 @@ class Place(Protocol):
         :raises StoreError: the store cannot be used
         """
 
+    def turn(self) -> AbstractContextManager[None]:
+        """What a writer has to be in before it begins, so that nobody waits for ever.
+
+        :raises StoreError: the store is locked
+        """
+
     def rebuilding(self, connection: Connection) -> AbstractContextManager[None]:
         """What has to be around a transaction that rebuilds tables."""
 

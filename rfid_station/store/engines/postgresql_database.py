@@ -53,6 +53,10 @@ class PostgresqlDatabase:
         """Tell PostgreSQL's errors in the words of the desk."""
         return postgresql.explained(self._name)
 
+    def turn(self) -> AbstractContextManager[None]:
+        """Nothing: the server itself queues those who wait for a row."""
+        return nullcontext()
+
     def rebuilding(self, connection: Connection) -> AbstractContextManager[None]:  # noqa: ARG002
         """Nothing: tables are altered where they are, and references hold meanwhile."""
         return nullcontext()

@@ -25,7 +25,7 @@ from rfid_station.store import migrations
 from rfid_station.store.engines.place import PURPOSE, Purpose
 
 BUSY_TIMEOUT_S = 10.0
-"""How long a writer waits for another one."""
+"""How long a writer waits for the others."""
 
 EVENT_TRIGGERS = frozenset({"event_is_never_updated", "event_is_never_deleted"})
 """They stand on the table `event` and refuse to change history."""
@@ -156,10 +156,7 @@ def explain(error: sqlite3.Error, path: Path) -> StationError:
     if code == sqlite3.SQLITE_CONSTRAINT:
         return Conflict(f"the store {path} refuses this: {error}", hint="rfid-station store check")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return StoreError(
-            f"the store {path} is locked: another program has been writing for {BUSY_TIMEOUT_S:g} s",
-            hint="close the other rfid-station, or try again when it is done",
-        )
+        return locked(path)
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return StoreError(
             f"{path} is damaged, or not a store: {error}",
@@ -168,6 +165,14 @@ def explain(error: sqlite3.Error, path: Path) -> StationError:
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return StoreError(f"the store {path} cannot be opened: {error}", hint=f"ls -l {path.parent}")
     return StoreError(f"the store {path} cannot be used: {error}", hint="rfid-station doctor")
+
+
+def locked(path: Path) -> StoreError:
+    """The desk's error for a writer that others kept waiting for too long."""
+    return StoreError(
+        f"the store {path} is locked: another program has been writing for {BUSY_TIMEOUT_S:g} s",
+        hint="close the other rfid-station, or try again when it is done",
+    )
 
 
 def _no_room(path: Path) -> DiskFull:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine
 from rfid_station.store.engines import sqlite
 from rfid_station.store.engines.snapshot import Snapshots
 from rfid_station.store.engines.sqlite_snapshot import FileSnapshots
+from rfid_station.store.engines.sqlite_turn import turn_to_write
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,10 @@ class SqliteFile:
     def explained(self) -> AbstractContextManager[None]:
         """Tell SQLite's errors in the words of the desk."""
         return sqlite.explained(self.path)
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Queue with the other writers: SQLite lets them fight for it."""
+        return turn_to_write(self.path)
 
     def rebuilding(self, connection: Connection) -> AbstractContextManager[None]:
         """Enforce no foreign keys meanwhile: SQLite alters tables by copying them."""

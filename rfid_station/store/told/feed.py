@@ -15,8 +15,10 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     Column,
+    ColumnElement,
     Connection,
     Row,
+    Subquery,
     Update,
     and_,
     bindparam,
@@ -26,6 +28,7 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    union_all,
     update,
 )
 
@@ -241,15 +244,8 @@ class Feed:
         """
         with self._database.read() as connection:
             row = partner_row(connection, partner)
-            all_ = self._sight(connection, row).everything()
-            is_parked = all_.c.token_id.in_(select(parked.c.token_id).where(parked.c.partner_id == row.id))
-            is_sent = and_(all_.c.urgent, all_.c.revision <= row.urgent_cursor)
-            is_behind = and_(all_.c.revision > row.bulk_cursor, not_(is_sent))
-            query = (
-                select(all_.c.urgent, func.count(), func.min(all_.c.last_updated))
-                .where(or_(is_parked, is_behind))
-                .group_by(all_.c.urgent)
-            )
+            owed = _owed(connection, row, self._sight(connection, row))
+            query = select(owed.c.urgent, func.count(), func.min(owed.c.last_updated)).group_by(owed.c.urgent)
             begun_at = _begun_at(connection, row.name)
             found = {
                 is_urgent: (count, max(filter(None, (since, begun_at))))
@@ -313,6 +309,24 @@ class Feed:
             )
             for event in seen
         ]
+
+
+def _owed(connection: Connection, row: Row[Any], sight: Sight) -> Subquery:
+    """What was not sent, and what was and is parked; each found by an index of its own."""
+    mine = select(parked.c.token_id).where(parked.c.partner_id == row.id)
+    behind = sight.stated_behind(connection, row.bulk_cursor).subquery()
+    waiting = sight.stated_among(mine).subquery()
+    return union_all(
+        select(behind.c.urgent, behind.c.last_updated).where(not_(_was_sent(behind, row))),
+        select(waiting.c.urgent, waiting.c.last_updated).where(
+            or_(waiting.c.revision <= row.bulk_cursor, _was_sent(waiting, row))
+        ),
+    ).subquery()
+
+
+def _was_sent(told: Subquery, row: Row[Any]) -> ColumnElement[bool]:
+    """Whether a change was sent ahead of the others."""
+    return and_(told.c.urgent, told.c.revision <= row.urgent_cursor)
 
 
 def _begun_at(connection: Connection, name: str) -> datetime | None:

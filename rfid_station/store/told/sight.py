@@ -134,10 +134,10 @@ class Sight:
 
     def _told(self, connection: Connection, after: int) -> Iterator[_Query]:
         """The covered tokens, told and restated, by the index that takes least."""
-        is_near = (
-            not self.cover.any_group.is_covered and connection.execute(_HEAD).scalar_one() - after <= NEAR
-        )
-        return self._feed.told(after, is_near=is_near)
+        return self._feed.told(after, is_near=self._is_near(connection, after))
+
+    def _is_near(self, connection: Connection, after: int) -> bool:
+        return not self.cover.any_group.is_covered and connection.execute(_HEAD).scalar_one() - after <= NEAR
 
     @property
     def _feed(self) -> _Queries:
@@ -215,6 +215,41 @@ class Sight:
             withdrawn.c.token_id, withdrawn.c.revision, literal(True), withdrawn.c.last_updated
         ).where(withdrawn.c.partner_id == self.partner_id)
         return union_all(covered, taken).subquery("everything")
+
+    def stated_behind(self, connection: Connection, after: int) -> Select[Any]:
+        """`revision, urgent, last_updated` of all that the partner is to know behind a revision."""
+        restated = tuple(self.restated())
+        group = _GROUP if self._is_near(connection, after) else token.c.card_group
+        told = (is_covered(self.cover, group), *(not_(unchanged) for _, unchanged in restated))
+        again = [
+            self._stated_where(unchanged, token.c.created_seq > after - spell.since)
+            for spell, unchanged in restated
+            if spell.until > after
+        ]
+        return _all_of(
+            self._stated_where(token.c.revision > after, *told),
+            *again,
+            self._taken_where(withdrawn.c.revision > after),
+        )
+
+    def stated_among(self, token_ids: Select[tuple[int]]) -> Select[Any]:
+        """The same of some tokens, wherever they are in the feed."""
+        return _all_of(
+            self._stated_where(token.c.id.in_(token_ids), is_covered(self.cover, _GROUP)),
+            self._taken_where(withdrawn.c.token_id.in_(token_ids)),
+        )
+
+    def _stated_where(self, *conditions: ColumnElement[bool]) -> Select[Any]:
+        revision, at = (self.stated(name).label(name) for name in ("revision", "last_updated"))
+        return select(revision, token.c.urgent, at).where(*conditions)
+
+    def _taken_where(self, condition: ColumnElement[bool]) -> Select[Any]:
+        columns = (withdrawn.c.revision, true().label("urgent"), withdrawn.c.last_updated)
+        return select(*columns).where(withdrawn.c.partner_id == self.partner_id, condition)
+
+
+def _all_of(*parts: Select[Any]) -> Select[Any]:
+    return select(union_all(*parts).subquery())
 
 
 class _Queries:
