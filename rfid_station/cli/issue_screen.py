@@ -134,10 +134,9 @@ class ScreenView:
         self._ring(2)
 
     def said(self, words: str, hint: str | None = None) -> None:
-        """What came of a command, or of the reader: that one is shown at once, as nothing may follow."""
+        """What came of a command, or of the reader."""
         self._stages.clear()
         self._came(Outcome(Kind.SAID, words, hint or ""))
-        self._draw()
 
     def typed(self, text: str) -> None:
         """Show the number that is being typed."""

@@ -150,11 +150,13 @@ class Loop:
     def hear_of(self, absence: NoReader | None) -> None:
         """Say that the reader went away, and why, or that it is back; each once."""
         before, self._absence = self._absence, absence
-        if absence and (before is None or before.message != absence.message):
+        if (before and before.message) == (absence and absence.message):
+            return
+        if absence:
             self._run.view.said(absence.message, absence.hint)
-        if before and absence is None:
+        else:
             self._run.view.said("the reader is back")
-            self._run.view.turned(self.tally)
+        self._run.view.turned(self.tally)
 
     def take(self, link: CardLink) -> bool:
         """Make a card of what lies there, and say whether it is one now."""

@@ -103,6 +103,8 @@ class Clumsy(Diary):
     laid: int = -1
     made: int = 0
     is_broken: bool = False
+    is_away: bool = False
+    """What the desk said last of the reader."""
     was_begun: bool = False
     struck: list[Moment] = field(default_factory=list)
     failures_at: list[Moment] = field(default_factory=list)
@@ -128,7 +130,8 @@ class Clumsy(Diary):
 
     def turned(self, tally: Tally) -> None:
         super().turned(tally)
-        if tally.phase is Phase.WAITING and not self.is_broken and self.made == self.laid + 1:
+        is_ready = tally.phase is Phase.WAITING and not self.is_broken and not self.is_away
+        if is_ready and self.made == self.laid + 1:
             self.laid += 1
             self.card = blank(self.laid)
             self.was_begun = False
@@ -161,6 +164,7 @@ class Clumsy(Diary):
 
     def said(self, words: str, hint: str | None = None) -> None:
         super().said(words, hint)
+        self.is_away = words != "the reader is back"
         if self.is_broken and re.match(self.fault.said, words):
             assert hint
             self.is_broken = False
