@@ -24,7 +24,7 @@ from rfid_station.domain.order import Way
 from rfid_station.domain.partner import Connection, Endpoint
 from rfid_station.domain.token import Party
 from rfid_station.domain.uid import CardUid
-from rfid_station.store.bulk import CHUNK, NewCard
+from rfid_station.store.bulk.new_cards import CHUNK, NewCard
 from rfid_station.store.engines.engine import utc_now
 from rfid_station.store.partners.registry import server_token_hash
 from rfid_station.store.tables import card, order_item, packed, parcel, work_order
