@@ -1,4 +1,4 @@
-"""No benchmark asks for a name that has moved: benchmarks run seldom, and would be found broken when needed."""
+"""No benchmark asks for a name that has moved: they run seldom, and would be found broken when needed."""
 
 from __future__ import annotations
 
