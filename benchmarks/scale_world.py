@@ -45,11 +45,18 @@ def uid_of(number: int) -> bytes:
     return b"\x04" + (number * 6364136223 % ((1 << 40) - 87)).to_bytes(5) + b"\x80"
 
 
+def _leave_out_leases(settings: Path) -> None:
+    """All desks here work in one folder, and would share one lease; nor is a copy kept beside the work."""
+    text = settings.read_text()
+    settings.write_text(text.replace("[store]\n", "[store]\nlease = 0\ncopy_minutes = 0\n", 1))
+
+
 @contextmanager
 def a_world(folder: Path, cards: int, port: int, url: str | None = None) -> Iterator[Station]:
     """A station with so many cards, whose partners all listen on one port."""
     choice = StoreChoice(url) if url else StoreChoice()
     create_station(folder, CLERK, profile="link", reader="sim:ntag213", store=choice)
+    _leave_out_leases(folder / "station.toml")
     with open_station(folder, CLERK) as station:
         connect_partners(station, port)
         began_s, cpu_s = time.perf_counter(), time.process_time()
