@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Request
@@ -28,7 +28,7 @@ from rfid_station.ocpi.server.request import (
     success,
 )
 from rfid_station.ocpi.wire.fields import ASCII, CountryCode, PartyId
-from rfid_station.ocpi.wire.transport import WireModel, complaints
+from rfid_station.ocpi.wire.transport import WireModel, complaints, exact_instant
 
 MOST_CHARACTERS = 64
 """In a role, and in a time: both are open, and neither needs more."""
@@ -53,7 +53,7 @@ class ClientInfo(WireModel):
     @field_validator("last_updated")
     @classmethod
     def _date_time(cls, last_updated: str) -> str:
-        return _stamp_text(_stamp(last_updated))
+        return _stamp_text(exact_instant(last_updated))
 
 
 class HubClientInfoReceiver:
@@ -98,7 +98,9 @@ def client_from_wire(data: object) -> HubClient:
     """
     info = ClientInfo.model_validate(data)
     party = Party(info.country_code.upper(), info.party_id.upper())
-    return HubClient(party, info.role.upper(), ConnectionStatus(info.status), _stamp(info.last_updated))
+    return HubClient(
+        party, info.role.upper(), ConnectionStatus(info.status), exact_instant(info.last_updated)
+    )
 
 
 def client_to_wire(client: HubClient) -> dict[str, object]:
@@ -110,19 +112,6 @@ def client_to_wire(client: HubClient) -> dict[str, object]:
         status=client.status,
         last_updated=_stamp_text(client.last_updated),
     ).model_dump()
-
-
-def _stamp(text: str) -> datetime:
-    """A DateTime to the millisecond: two changes within a second have an order.
-
-    :raises ValueError: it is none
-    """
-    try:
-        read = datetime.fromisoformat(text.strip().upper())
-        at = (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ValueError("is not a DateTime") from None
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 def _stamp_text(at: datetime) -> str:

@@ -70,6 +70,19 @@ def date_time(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
 
+def exact_instant(text: str) -> datetime:
+    """A DateTime to the millisecond: two changes within a second have an order.
+
+    :raises ValueError: it is none
+    """
+    try:
+        read = datetime.fromisoformat(text.strip().upper())
+        at = (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("is not a DateTime") from None
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
 def instant(text: object) -> datetime | None:
     """Read a DateTime at the precision of a second, or None if it is not one.
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -24,7 +23,7 @@ from rfid_station.domain.token import Party
 from rfid_station.ocpi.seen import seen
 from rfid_station.ocpi.wire.authorize import uid_readings
 from rfid_station.ocpi.wire.fields import ASCII, CiString36, CountryCode, PartyId
-from rfid_station.ocpi.wire.transport import WireModel
+from rfid_station.ocpi.wire.transport import WireModel, exact_instant
 
 MOST = 1e12
 """No charge costs or draws more, in any currency."""
@@ -33,21 +32,8 @@ SHORT = 100
 """Characters of a place that are kept."""
 
 
-def _stamp(text: str) -> datetime:
-    """A DateTime to the millisecond: two changes within a second have an order.
-
-    :raises ValueError: it is none
-    """
-    try:
-        read = datetime.fromisoformat(text.strip().upper())
-        at = (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ValueError("is not a DateTime") from None
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
-
-
 def _date_time(text: str) -> str:
-    _stamp(text)
+    exact_instant(text)
     return text
 
 
@@ -214,15 +200,15 @@ def read_session(version: str, data: object, party: Party, profile: PartnerProfi
         kind=ChargeKind.SESSION,
         party=_party(session.country_code, session.party_id),
         id=session.id,
-        began=_stamp(session.start_date_time),
-        ended=_stamp(session.end_date_time) if session.end_date_time else None,
+        began=exact_instant(session.start_date_time),
+        ended=exact_instant(session.end_date_time) if session.end_date_time else None,
         energy_kwh=_decimal(session.kwh),
         cost=_cost(session.total_cost, session.currency),
         place=Place(session.location_id or "", session.evse_uid or ""),
         token=_token(session.cdr_token, profile),
         auth_method=session.auth_method or "",
         authorization_reference=session.authorization_reference,
-        last_updated=_stamp(session.last_updated),
+        last_updated=exact_instant(session.last_updated),
         status=session.status.upper(),
         told=_kept(session),
         version=version,
@@ -243,15 +229,15 @@ def read_cdr(version: str, data: object, party: Party, profile: PartnerProfile) 
         kind=ChargeKind.CDR,
         party=_party(cdr.country_code, cdr.party_id),
         id=cdr.id,
-        began=_stamp(cdr.start_date_time),
-        ended=_stamp(cdr.end_date_time),
+        began=exact_instant(cdr.start_date_time),
+        ended=exact_instant(cdr.end_date_time),
         energy_kwh=_decimal(cdr.total_energy),
         cost=_cost(cdr.total_cost, cdr.currency),
         place=Place(_named(where), where.evse_id or where.evse_uid or "", (where.country or "").upper()),
         token=_token(cdr.cdr_token, profile),
         auth_method=cdr.auth_method or "",
         authorization_reference=cdr.authorization_reference,
-        last_updated=_stamp(cdr.last_updated),
+        last_updated=exact_instant(cdr.last_updated),
         session_id=cdr.session_id,
         is_credit=bool(cdr.credit),
         told=_kept(cdr),
@@ -270,15 +256,15 @@ def _session_211(session: Session211, party: Party, profile: PartnerProfile) -> 
         kind=ChargeKind.SESSION,
         party=party,
         id=session.id,
-        began=_stamp(session.start_datetime),
-        ended=_stamp(session.end_datetime) if session.end_datetime else None,
+        began=exact_instant(session.start_datetime),
+        ended=exact_instant(session.end_datetime) if session.end_datetime else None,
         energy_kwh=_decimal(session.kwh),
         cost=_cost_211(session.total_cost, session.currency),
         place=_place_211(session.location),
         token=_token_211(session.auth_id, profile),
         auth_method=session.auth_method or "",
         authorization_reference=None,
-        last_updated=_stamp(session.last_updated),
+        last_updated=exact_instant(session.last_updated),
         status=session.status.upper(),
         told=_kept(session),
         version="2.1.1",
@@ -290,15 +276,15 @@ def _cdr_211(cdr: Cdr211, party: Party, profile: PartnerProfile) -> Charge:
         kind=ChargeKind.CDR,
         party=party,
         id=cdr.id,
-        began=_stamp(cdr.start_date_time),
-        ended=_stamp(cdr.stop_date_time),
+        began=exact_instant(cdr.start_date_time),
+        ended=exact_instant(cdr.stop_date_time),
         energy_kwh=_decimal(cdr.total_energy),
         cost=_cost_211(cdr.total_cost, cdr.currency),
         place=_place_211(cdr.location),
         token=_token_211(cdr.auth_id, profile),
         auth_method=cdr.auth_method or "",
         authorization_reference=None,
-        last_updated=_stamp(cdr.last_updated),
+        last_updated=exact_instant(cdr.last_updated),
         told=_kept(cdr),
         version="2.1.1",
     )
