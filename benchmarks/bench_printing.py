@@ -36,7 +36,7 @@ def faces(count: int) -> list[Face]:
 
 def ours(cards: Sequence[Face]) -> bytes:
     from rfid_station.printing.brand import load_brand
-    from rfid_station.printing.design import load_design
+    from rfid_station.printing.design_file import load_design
     from rfid_station.printing.layout import load_layout
     from rfid_station.printing.sheet import render_sheets
 

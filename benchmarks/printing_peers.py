@@ -16,7 +16,7 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from rfid_station.printing.codes.qr_code import qr_matrix
-from rfid_station.printing.design import ErrorCorrection
+from rfid_station.printing.layer import ErrorCorrection
 
 Face = Mapping[str, str]
 Rows = list[list[bool]]

@@ -24,7 +24,7 @@ from rfid_station.domain.partner import Partner, PartnerState
 from rfid_station.errors import StationError
 from rfid_station.ocpi.server import listen
 from rfid_station.printing.brand import load_brand
-from rfid_station.printing.design import load_design
+from rfid_station.printing.design_file import load_design
 from rfid_station.printing.layout import load_layout
 from rfid_station.reader.diagnosis import Service, diagnose
 from rfid_station.reader.machine import Machine

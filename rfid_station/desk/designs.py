@@ -14,7 +14,8 @@ from typing import TypeVar
 from rfid_station.desk.files import write_whole
 from rfid_station.errors import WrongCall
 from rfid_station.printing.brand import Brand, load_brand, parse_rgb
-from rfid_station.printing.design import CardDesign, Side, load_design
+from rfid_station.printing.design import CardDesign, Side
+from rfid_station.printing.design_file import load_design
 from rfid_station.printing.new_design import BrandAnswers, brand_text, design_text
 from rfid_station.printing.template import TemplateKind, template_names, template_path
 from rfid_station.settings import FILE_NAME, Settings, load_settings

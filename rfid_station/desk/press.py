@@ -11,7 +11,7 @@ from rfid_station.desk.sheets import Printable, check_again, face_of, item_of
 from rfid_station.desk.station import Station
 from rfid_station.errors import WrongCall
 from rfid_station.printing.brand import load_brand
-from rfid_station.printing.design import load_design
+from rfid_station.printing.design_file import load_design
 from rfid_station.printing.press.bureau import Delivery, load_bureau, render_for_bureau
 
 KIND = "press"

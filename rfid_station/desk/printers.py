@@ -12,7 +12,8 @@ from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card
 from rfid_station.errors import PrintError, WrongCall
 from rfid_station.printing.brand import load_brand
-from rfid_station.printing.design import Side, load_design
+from rfid_station.printing.design import Side
+from rfid_station.printing.design_file import load_design
 from rfid_station.printing.press.card_printer import CardPrinter, load_printer, render_cards
 from rfid_station.printing.press.spool import check_queue, send
 from rfid_station.printing.sheet import PrintedSheets

@@ -14,7 +14,8 @@ from rfid_station.domain.order import Preprinted
 from rfid_station.errors import WrongCall
 from rfid_station.printing.brand import Brand, load_brand
 from rfid_station.printing.calibration import render_calibration
-from rfid_station.printing.design import CardDesign, Side, load_design
+from rfid_station.printing.design import CardDesign, Side
+from rfid_station.printing.design_file import load_design
 from rfid_station.printing.layout import Duplex, Flip, Order, SheetLayout, load_layout
 from rfid_station.printing.preview import preview_png
 from rfid_station.printing.sheet import PrintedSheets, render_sheets

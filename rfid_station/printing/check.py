@@ -18,21 +18,13 @@ from rfid_station.errors import StationError, WrongCall
 from rfid_station.printing.art.pictures import opened
 from rfid_station.printing.brand import BRAND_FIELDS, Brand, Color, Logo, PictureLogo, ShippedFont, contrast
 from rfid_station.printing.card_picture import rendered, with_artwork
-from rfid_station.printing.design import (
-    CardDesign,
-    GradientLayer,
-    ImageLayer,
-    Layer,
-    LogoLayer,
-    ShapeLayer,
-    Side,
-    TextLayer,
-)
+from rfid_station.printing.design import CardDesign, Side
 from rfid_station.printing.draw import CardPainter, LayerPainter, fitted
 from rfid_station.printing.field_text import LANGUAGE
 from rfid_station.printing.fonts import house_typeface, typeface
 from rfid_station.printing.geometry import MM_PER_INCH, Box
 from rfid_station.printing.languages import letters
+from rfid_station.printing.layer import GradientLayer, ImageLayer, Layer, LogoLayer, ShapeLayer, TextLayer
 from rfid_station.printing.layout import ColorSpace
 from rfid_station.printing.pen import Pen, new_canvas
 from rfid_station.printing.samples import longest_face, usual_face

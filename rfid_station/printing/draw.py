@@ -20,9 +20,12 @@ from rfid_station.printing.brand import Brand, Logo, PictureLogo, Shape, contras
 from rfid_station.printing.codes import code128, data_matrix
 from rfid_station.printing.codes.modules import Modules
 from rfid_station.printing.codes.qr_code import QUIET_ZONE, SMALLEST_MODULE_MM, QrMatrix, qr_matrix
-from rfid_station.printing.design import (
+from rfid_station.printing.design import CardDesign, Side
+from rfid_station.printing.field_text import LANGUAGE, FieldText
+from rfid_station.printing.fonts import Typeface, normal_form, typeface
+from rfid_station.printing.geometry import POINTS_PER_MM, Box
+from rfid_station.printing.layer import (
     Anchor,
-    CardDesign,
     Code128Layer,
     CodeLayer,
     DataMatrixLayer,
@@ -36,12 +39,8 @@ from rfid_station.printing.design import (
     QrLayer,
     RectLayer,
     ShapeLayer,
-    Side,
     TextLayer,
 )
-from rfid_station.printing.field_text import LANGUAGE, FieldText
-from rfid_station.printing.fonts import Typeface, normal_form, typeface
-from rfid_station.printing.geometry import POINTS_PER_MM, Box
 from rfid_station.printing.layout import ColorSpace
 from rfid_station.printing.pen import FLAT, Pen
 

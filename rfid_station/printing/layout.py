@@ -12,8 +12,8 @@ from itertools import combinations
 from pathlib import Path
 
 from rfid_station.errors import WrongCall
-from rfid_station.printing.design import SMALLEST_TEXT_PT
 from rfid_station.printing.geometry import POINTS_PER_MM, Box, Point, box_around
+from rfid_station.printing.layer import SMALLEST_TEXT_PT
 from rfid_station.printing.template import Table, TemplateKind, load_template, template_path
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from rfid_station.printing.brand import Brand, load_brand
-from rfid_station.printing.design import CardDesign, load_design
+from rfid_station.printing.design import CardDesign
+from rfid_station.printing.design_file import load_design
 from rfid_station.printing.layout import SheetLayout, load_layout
 
 PLAIN_DESIGN = """

@@ -16,7 +16,8 @@ from printed_page import pixel, placed_forms, rendered, slot, streams, text_of
 from rfid_station.errors import PrintError, WrongCall
 from rfid_station.printing.brand import Brand, ShippedFont, load_brand
 from rfid_station.printing.card_picture import card_pdf
-from rfid_station.printing.design import CardDesign, Side, load_design
+from rfid_station.printing.design import CardDesign, Side
+from rfid_station.printing.design_file import load_design
 from rfid_station.printing.layout import ColorSpace, SheetLayout
 from rfid_station.printing.sheet import render_sheets
 

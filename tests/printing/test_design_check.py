@@ -12,7 +12,8 @@ from PIL import Image
 from rfid_station.errors import WrongCall
 from rfid_station.printing.brand import Brand, Color, load_brand
 from rfid_station.printing.check import Severity, check_design
-from rfid_station.printing.design import CardDesign, load_design
+from rfid_station.printing.design import CardDesign
+from rfid_station.printing.design_file import load_design
 from rfid_station.printing.languages import LETTERS, letters
 from rfid_station.printing.samples import longest_face, usual_face
 from rfid_station.shipped import shipped

@@ -15,7 +15,7 @@ from PIL import Image, ImageChops, ImageFilter
 
 from rfid_station.printing.brand import Brand
 from rfid_station.printing.card_picture import card_png
-from rfid_station.printing.design import load_design
+from rfid_station.printing.design_file import load_design
 from rfid_station.printing.samples import usual_face
 
 GOLDEN = Path(__file__).parent / "golden"

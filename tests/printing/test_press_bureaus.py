@@ -18,7 +18,8 @@ from press_pdfs import MM, picture
 
 from rfid_station.errors import PrintError, WrongCall
 from rfid_station.printing.brand import Brand
-from rfid_station.printing.design import CardDesign, Side, load_design
+from rfid_station.printing.design import CardDesign, Side
+from rfid_station.printing.design_file import load_design
 from rfid_station.printing.press.bureau import (
     Bureau,
     Delivery,

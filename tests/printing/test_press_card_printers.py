@@ -15,7 +15,9 @@ from press_pdfs import MM, artwork, dots
 
 from rfid_station.errors import PrintError, WrongCall
 from rfid_station.printing.brand import Brand
-from rfid_station.printing.design import CardDesign, FillLayer, Side, load_design
+from rfid_station.printing.design import CardDesign, Side
+from rfid_station.printing.design_file import load_design
+from rfid_station.printing.layer import FillLayer
 from rfid_station.printing.press.card_printer import BackTurn, Black, CardPrinter, load_printer, render_cards
 from rfid_station.printing.sheet import Placement
 from rfid_station.printing.template import TemplateKind, template_names

@@ -27,7 +27,8 @@ from reportlab.pdfgen.canvas import Canvas
 
 from rfid_station.errors import PrintError, WrongCall
 from rfid_station.printing.brand import Brand
-from rfid_station.printing.design import CardDesign, FillLayer, Side
+from rfid_station.printing.design import CardDesign, Side
+from rfid_station.printing.layer import FillLayer
 from rfid_station.printing.press.bureau import Bureau, load_bureau, render_for_bureau
 from rfid_station.printing.press.pdf_faults import Rules, inspect
 from rfid_station.printing.press.press import FREE_PROFILES, load_intent, press_ready

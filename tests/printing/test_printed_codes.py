@@ -15,7 +15,8 @@ from printed_page import codes, cut, pixel, rendered, slot
 from rfid_station.errors import PrintError, WrongCall
 from rfid_station.printing.brand import Brand
 from rfid_station.printing.codes.qr_code import qr_matrix
-from rfid_station.printing.design import CardDesign, ErrorCorrection
+from rfid_station.printing.design import CardDesign
+from rfid_station.printing.layer import ErrorCorrection
 from rfid_station.printing.layout import SheetLayout
 from rfid_station.printing.sheet import render_sheets
 

@@ -22,7 +22,8 @@ from rfid_station.errors import PrintError
 from rfid_station.printing import quick_pen, sheet
 from rfid_station.printing.brand import Brand
 from rfid_station.printing.codes.qr_code import _LEVELS, _MASK, _differences, qr_matrix
-from rfid_station.printing.design import CardDesign, ErrorCorrection
+from rfid_station.printing.design import CardDesign
+from rfid_station.printing.layer import ErrorCorrection
 from rfid_station.printing.layout import ColorSpace, SheetLayout, load_layout
 from rfid_station.printing.pen import Pen
 from rfid_station.printing.sheet import render_sheets

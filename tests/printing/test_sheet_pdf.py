@@ -34,7 +34,8 @@ from printed_page import (
 import rfid_station
 from rfid_station.errors import PrintError, WrongCall
 from rfid_station.printing.brand import Brand
-from rfid_station.printing.design import CardDesign, load_design
+from rfid_station.printing.design import CardDesign
+from rfid_station.printing.design_file import load_design
 from rfid_station.printing.layout import ColorSpace, SheetLayout
 from rfid_station.printing.sheet import Placement, PrintedSheets, place, render_sheets
 
@@ -532,7 +533,7 @@ AGAIN = """
 import os, sys
 os.chdir(sys.argv[1])
 from rfid_station.printing.brand import load_brand
-from rfid_station.printing.design import load_design
+from rfid_station.printing.design_file import load_design
 from rfid_station.printing.layout import load_layout
 from rfid_station.printing.sheet import render_sheets
 faces = [

@@ -15,7 +15,8 @@ from printed_page import MM, codes, cut, pixel, rendered, text_of
 from rfid_station.errors import PrintError, WrongCall
 from rfid_station.printing.brand import Brand
 from rfid_station.printing.calibration import behind, calibration_points, correction, render_calibration
-from rfid_station.printing.design import CardDesign, Side, load_design
+from rfid_station.printing.design import CardDesign, Side
+from rfid_station.printing.design_file import load_design
 from rfid_station.printing.layout import Duplex, Flip, Order, SheetLayout, Slot, Turn, load_layout
 from rfid_station.printing.sheet import Placement, render_sheets
 

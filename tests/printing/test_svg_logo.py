@@ -14,7 +14,8 @@ from printed_page import pixel, rendered, slot
 from rfid_station.errors import WrongCall
 from rfid_station.printing.art.svg import Drawn, NotDrawable, read_svg
 from rfid_station.printing.brand import Brand, load_brand
-from rfid_station.printing.design import CardDesign, load_design
+from rfid_station.printing.design import CardDesign
+from rfid_station.printing.design_file import load_design
 from rfid_station.printing.layout import SheetLayout
 from rfid_station.printing.sheet import render_sheets
 from rfid_station.shipped import shipped

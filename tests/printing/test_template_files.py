@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from rfid_station.errors import WrongCall
 from rfid_station.printing.brand import BLACK, WHITE, Brand, Color, ShippedFont, contrast, load_brand
-from rfid_station.printing.design import CardDesign, QrLayer, TextLayer, load_design
+from rfid_station.printing.design import CardDesign
+from rfid_station.printing.design_file import load_design
 from rfid_station.printing.field_text import CARD_FIELDS, field_text
+from rfid_station.printing.layer import QrLayer, TextLayer
 from rfid_station.printing.layout import SheetLayout, load_layout
 from rfid_station.printing.template import Table, TemplateKind, load_template, template_names, template_path
 from rfid_station.shipped import shipped

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rfid_station.errors import WrongCall
-from rfid_station.printing.design import load_design
+from rfid_station.printing.design_file import load_design
 from rfid_station.printing.template_places import EntryPath, Places, Position
 from rfid_station.shipped import shipped
 

@@ -23,7 +23,7 @@ from qrcode.main import QRCode
 from qrcode.util import MODE_8BIT_BYTE, MODE_ALPHA_NUM, MODE_NUMBER, BitBuffer, QRData, optimal_mode
 
 from rfid_station.errors import PrintError
-from rfid_station.printing.design import ErrorCorrection
+from rfid_station.printing.layer import ErrorCorrection
 
 QUIET_ZONE = 4
 """Light modules on every side (ISO/IEC 18004, 6.3.8)."""

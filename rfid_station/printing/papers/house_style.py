@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rfid_station.printing.brand import BLACK
-from rfid_station.printing.design import Anchor
 from rfid_station.printing.fonts import Typeface, house_typeface, normal_form, words
 from rfid_station.printing.geometry import POINTS_PER_MM, Box
+from rfid_station.printing.layer import Anchor
 from rfid_station.printing.layout import ColorSpace
 from rfid_station.printing.pen import FLAT, Pen, new_canvas
 from rfid_station.printing.shaping import is_mark

@@ -17,9 +17,10 @@ from rfid_station.errors import PrintError, StationError, WrongCall
 from rfid_station.printing.bidi import RIGHT_TO_LEFT_MARK, isolated, runs_right_to_left
 from rfid_station.printing.brand import BLACK, BRAND_FIELDS, WHITE, Brand, Font
 from rfid_station.printing.codes.qr_code import QUIET_ZONE, SMALLEST_MODULE_MM, qr_matrix
-from rfid_station.printing.design import ErrorCorrection, Side
+from rfid_station.printing.design import Side
 from rfid_station.printing.fonts import Typeface, normal_form, typeface
 from rfid_station.printing.geometry import POINTS_PER_MM, Box
+from rfid_station.printing.layer import ErrorCorrection
 from rfid_station.printing.layout import ColorSpace
 from rfid_station.printing.papers.house_style import LEADING, wrapped
 from rfid_station.printing.pen import FLAT, Pen, new_canvas

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rfid_station.printing.design import Anchor
+from rfid_station.printing.layer import Anchor
 from rfid_station.printing.papers.house_style import Column
 from rfid_station.printing.papers.report import Report, Section, render_report
 

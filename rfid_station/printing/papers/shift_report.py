@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rfid_station.domain.lot_line import LotLine, balance_of
-from rfid_station.printing.design import Anchor
+from rfid_station.printing.layer import Anchor
 from rfid_station.printing.papers.house_style import Column
 from rfid_station.printing.papers.report import Report, Section, render_report
 

@@ -17,11 +17,12 @@ from pathlib import Path
 
 from rfid_station.errors import PrintError, WrongCall
 from rfid_station.printing.brand import Brand
-from rfid_station.printing.design import CardDesign, CodeLayer, Layer, Side, TextLayer
+from rfid_station.printing.design import CardDesign, Side
 from rfid_station.printing.draw import code_of
 from rfid_station.printing.field_text import CARD_FIELDS
 from rfid_station.printing.fonts import normal_form
 from rfid_station.printing.geometry import Box
+from rfid_station.printing.layer import CodeLayer, Layer, TextLayer
 from rfid_station.printing.layout import ColorSpace
 from rfid_station.printing.press.archive import archived, as_csv, code_picture
 from rfid_station.printing.press.card_pages import CardPage, CardPlace, render_pages
