@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rfid_station.desk.batch.findings import Cause, Finding
+from rfid_station.desk.batch.judge import Judge
 from rfid_station.desk.batch.reading import Table, open_table
-from rfid_station.desk.batch.rows import Judge, Kind, survey
+from rfid_station.desk.batch.rows import Kind
+from rfid_station.desk.batch.survey import survey
 from rfid_station.domain.card import Driver
 from rfid_station.domain.order import OrderLine
 from rfid_station.errors import WrongCall

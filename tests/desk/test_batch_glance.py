@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rfid_station.desk.batch.glance import Glance
+from rfid_station.desk.batch.judge import Judge
 from rfid_station.desk.batch.reading import Table
-from rfid_station.desk.batch.rows import Judge, survey
+from rfid_station.desk.batch.survey import survey
 from rfid_station.desk.batch.uid_lists import Tally, UidForm
 from rfid_station.domain.visual_number import NumberPattern
 

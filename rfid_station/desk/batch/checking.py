@@ -10,8 +10,10 @@ from pathlib import Path
 from rfid_station.desk.batch.changing import change_for
 from rfid_station.desk.batch.findings import Cause, Finding, Level
 from rfid_station.desk.batch.glance import Glance
+from rfid_station.desk.batch.judge import Judge
 from rfid_station.desk.batch.reading import STDIN, Table
-from rfid_station.desk.batch.rows import Checked, Entry, Judge, Kind, Survey, survey
+from rfid_station.desk.batch.rows import Checked, Entry, Kind
+from rfid_station.desk.batch.survey import Survey, survey
 from rfid_station.desk.batch.uid_lists import UidForm
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, Driver

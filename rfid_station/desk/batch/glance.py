@@ -1,7 +1,7 @@
 """A portion of rows in which nothing can be wrong, taken column by column: that is most, and much quicker.
 
 Nothing wrong is found here, and nothing decided: where a column leaves any doubt, the whole portion goes to
-`rows.Judge`, row by row. What is taken here is what the judge would have made of it.
+`judge.Judge`, row by row. What is taken here is what the judge would have made of it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from datetime import date
 from itertools import repeat
 from typing import Any, TypeVar
 
+from rfid_station.desk.batch.damage import is_damaged
 from rfid_station.desk.batch.days import NoDay, read_day
+from rfid_station.desk.batch.judge import Judge
 from rfid_station.desk.batch.reading import Row
 from rfid_station.desk.batch.rows import (
     LONGEST_NAME,
@@ -21,9 +23,7 @@ from rfid_station.desk.batch.rows import (
     USUAL_LANGUAGES,
     Checked,
     Entry,
-    Judge,
     Kind,
-    is_damaged,
 )
 from rfid_station.desk.batch.uid_lists import UidForm, read_uid, whole_uids
 from rfid_station.domain.card_group import check_group
