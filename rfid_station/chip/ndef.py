@@ -50,6 +50,8 @@ URI_PREFIXES = (
 )
 """The identifier codes 00 to 23 of URI RTD 1.0, table 3; higher codes are reserved."""
 
+_LONGEST_FIRST = sorted(enumerate(URI_PREFIXES), key=lambda one: -len(one[1]))
+
 VECTORS = [
     ("https://example.com/a", "D1010E5504" + b"example.com/a".hex().upper()),
     ("https://www.nxp.com", "D101085502" + b"nxp.com".hex().upper()),
@@ -60,11 +62,8 @@ VECTORS = [
 
 def uri_message(uri: str) -> bytes:
     """One NDEF message with one short URI record, the prefix abbreviated where the RTD has a code."""
-    code = max(
-        (code for code, prefix in enumerate(URI_PREFIXES) if uri.startswith(prefix)),
-        key=lambda code: len(URI_PREFIXES[code]),
-    )
-    payload = bytes([code]) + uri[len(URI_PREFIXES[code]) :].encode()
+    code, prefix = next(one for one in _LONGEST_FIRST if uri.startswith(one[1]))
+    payload = bytes([code]) + uri[len(prefix) :].encode()
     return bytes([0xD1, 0x01, len(payload)]) + b"U" + payload
 
 

@@ -14,10 +14,8 @@ from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len
-
 from rfid_station.cli.issue_view import ASKED, KEYS, made_of_wanted, name_and_number, next_in_words
-from rfid_station.cli.screen import Line, Screen, Style, fitted, wrapped
+from rfid_station.cli.screen import Line, Screen, Style, columns_of, fitted, wrapped
 from rfid_station.desk.tally import FAILURES_IN_A_ROW, Phase, Tally
 from rfid_station.errors import StationError
 
@@ -56,9 +54,9 @@ _STYLES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What the last tap or command came to, and what to do about it."""
+    """What the last tap or command came to, and what to do about it. No two are the same."""
 
     kind: Kind
     words: str
@@ -112,8 +110,8 @@ class ScreenView:
 
     def stage(self, stage: Stage, words: str) -> None:
         """Show the stage that the card in hand has reached."""
-        self._stages.append((stage.value, words, self.clock.now()))
-        if stage.value in _LONG_STAGES:
+        self._stages.append((stage, words, self.clock.now()))
+        if stage in _LONG_STAGES:
             self._draw()
 
     def issued(self, issued: Issued, took_s: float, tally: Tally) -> None:
@@ -173,7 +171,7 @@ class ScreenView:
 
     def _head(self, columns: int) -> Line:
         counts = self._counts(columns)
-        room = columns - cell_len(counts) - 1
+        room = columns - columns_of(counts) - 1
         return (fitted(f" {self.title}", room) if room > 0 else "", Style.FAINT), (counts, Style.STRONG)
 
     def _counts(self, columns: int) -> str:
@@ -255,7 +253,8 @@ class ScreenView:
         ]
 
 
-def _packed(keys: tuple[str, ...], width: int, between: str) -> list[str]:
+@lru_cache(maxsize=16)
+def _packed(keys: tuple[str, ...], width: int, between: str) -> tuple[str, ...]:
     """Keys in as few lines as it takes; each stays with what it does."""
     lines: list[str] = []
     for key in keys:
@@ -263,7 +262,7 @@ def _packed(keys: tuple[str, ...], width: int, between: str) -> list[str]:
             lines[-1] += between + key
         else:
             lines.append(key)
-    return lines
+    return tuple(lines)
 
 
 @lru_cache(maxsize=REMEMBERED)

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
+from itertools import zip_longest
 from types import FrameType
 
 from rich.cells import cell_len, set_cell_size
@@ -55,7 +56,7 @@ def can_be_drawn_on(fd: int, environment: Mapping[str, str]) -> bool:
     return os.isatty(fd) and environment.get("TERM", "dumb") not in ("dumb", "unknown", "")
 
 
-def _columns(text: str) -> int:
+def columns_of(text: str) -> int:
     """How many columns a printable text takes."""
     return len(text) if _NARROW.fullmatch(text) else cell_len(text)
 
@@ -64,7 +65,7 @@ def _columns(text: str) -> int:
 def fitted(text: str, width: int) -> str:
     """Text in exactly so many columns, as far as it fits; nothing in it can move the cursor."""
     clean = printable(text)
-    wide = _columns(clean)
+    wide = columns_of(clean)
     if wide <= width:
         return clean + " " * (width - wide)
     return set_cell_size(clean, max(0, width - 1)) + ("…" if width else "")
@@ -80,10 +81,14 @@ def printable(text: str) -> str:
 @lru_cache(maxsize=256)
 def wrapped(text: str, width: int, most: int) -> tuple[str, ...]:
     """Text in at most so many lines, broken at spaces that may break where that is possible."""
+    words = list(filter(None, printable(text).split(" ")))
+    whole = " ".join(words)
+    if columns_of(whole) <= width:
+        return (whole,)
     lines: list[str] = []
     line, used = "", 0
-    for word in filter(None, printable(text).split(" ")):
-        wide = _columns(word)
+    for word in words:
+        wide = columns_of(word)
         if not line:
             line, used = word, wide
         elif used + 1 + wide <= width:
@@ -104,11 +109,11 @@ def _rendered(spans: Line, columns: int, *, colours: bool) -> str:
     left = columns
     for text, style in spans:
         clean = printable(text)
-        wide = _columns(clean)
+        wide = columns_of(clean)
         if wide > left:
             clean, wide = fitted(clean, left), left
         left -= wide
-        parts.append(f"\x1b[{style.value}m{clean}\x1b[0m" if style.value and colours else clean)
+        parts.append(f"\x1b[{style}m{clean}\x1b[0m" if style and colours else clean)
     return "".join(parts) + " " * left
 
 
@@ -135,8 +140,8 @@ class Screen:
         lines += [" " * columns] * (rows - len(lines))
         changed = [
             f"\x1b[{row};1H{line}"
-            for row, line in enumerate(lines, start=1)
-            if row > len(self._shown) or self._shown[row - 1] != line
+            for row, (line, before) in enumerate(zip_longest(lines, self._shown[:rows]), start=1)
+            if line != before
         ]
         self._shown = lines
         if changed:

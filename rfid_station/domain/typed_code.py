@@ -10,8 +10,8 @@ ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
 def draw(length: int) -> str:
-    """A code of so many signs that nobody can foretell."""
-    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+    """A code of so many signs that nobody can foretell; 256 is a multiple of 32, so all are as likely."""
+    return "".join(ALPHABET[byte % len(ALPHABET)] for byte in secrets.token_bytes(length))
 
 
 def in_blocks(code: str, size: int = 5) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from rfid_station.chip.catalogue import PAGE_SIZE, Guard, SecretPage
 from rfid_station.chip.exchange import SecretFrame
@@ -14,8 +15,7 @@ from rfid_station.errors import KeyUnavailable
 ALL_BITS = b"\xff" * PAGE_SIZE
 
 
-@dataclass(frozen=True, slots=True)
-class WritePage:
+class WritePage(NamedTuple):
     """One write of one page, and what it is for."""
 
     page: int
@@ -61,13 +61,12 @@ class WriteSecret:
 Step = WritePage | WriteSecret
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(NamedTuple):
     """What a page must read in the end, in the bits that matter."""
 
     page: int
     data: bytes
-    mask: bytes = field(default=ALL_BITS)
+    mask: bytes = ALL_BITS
 
     def holds(self, found: bytes) -> bool:
         """Whether it reads so."""
@@ -84,7 +83,9 @@ def byte_at(at: int, value: int) -> bytes:
 
 def masked(data: bytes, mask: bytes) -> bytes:
     """The bits of a page that a mask leaves."""
-    return bytes(left & right for left, right in zip(data, mask, strict=True))
+    if len(data) != len(mask):
+        raise ValueError(f"{len(data)} bytes, and a mask of {len(mask)}")
+    return (int.from_bytes(data) & int.from_bytes(mask)).to_bytes(len(mask))
 
 
 def joined(data: bytes, bits: bytes) -> bytes:

@@ -7,7 +7,6 @@ ACR1252U reference manual, 5.4 (escape commands, which the driver has to allow).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
 
 from rfid_station.reader.port import Reader
 
@@ -26,18 +25,11 @@ _LONG_TONE = bytes.fromhex("E0000028 01 28")
 """For readers that cannot repeat a tone."""
 
 
-@runtime_checkable
-class Signalling(Protocol):
-    """A reader that can try to show how it went."""
-
-    def signal(self, *, ok: bool) -> None:
-        """Green and one beep, or red and two, if the reader has them. Never raises."""
-
-
 def signal(reader: Reader, *, ok: bool) -> None:
-    """Let a reader show how it went, if it can."""
-    if isinstance(reader, Signalling):
-        reader.signal(ok=ok)
+    """Let a reader show how it went, green and one beep or red and two, if it can: by its own `signal`."""
+    show: Callable[..., None] | None = getattr(reader, "signal", None)
+    if show:
+        show(ok=ok)
 
 
 def signal_acr122u(ask: Ask, *, ok: bool) -> None:

@@ -12,10 +12,11 @@ from rfid_station.domain.card import Card, Role
 from rfid_station.store.blocks import blocked_by
 from rfid_station.store.card_rows import CARDS, card_row, first_card, subject_of
 from rfid_station.store.engines.engine import Database
+from rfid_station.store.engines.prepared import Prepared
 from rfid_station.store.ledger import Ledger, booking
 from rfid_station.store.tables import card, tap
 
-_WITH_ALIAS = CARDS.where(card.c.alias == bindparam("alias"))
+_WITH_ALIAS = Prepared(CARDS.where(card.c.alias == bindparam("alias")))
 _TAP = select(tap).where(tap.c.card_id == bindparam("card_id"))
 _NEW_TAP = insert(tap)
 _OF_CARD = tap.c.card_id == bindparam("of_card")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 
-from sqlalchemy import Connection, func, insert, select, union_all
+from sqlalchemy import Connection, func, insert, select
 
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Card, CardState, Driver, Reason, check_move
@@ -24,6 +24,7 @@ from rfid_station.store.card_rows import (
     CARDS,
     LIVING_FOR_LINE,
     LIVING_WITH_UID,
+    RIVALS,
     card_of,
     card_row,
     first_card,
@@ -31,6 +32,7 @@ from rfid_station.store.card_rows import (
 )
 from rfid_station.store.chain import Event
 from rfid_station.store.engines.engine import Database
+from rfid_station.store.engines.prepared import Prepared
 from rfid_station.store.engines.spelling import next_id
 from rfid_station.store.ledger import Ledger, booking
 from rfid_station.store.moving import CHANGE, moved, note_state
@@ -52,8 +54,7 @@ from rfid_station.store.stock.supply import Picked, pick
 from rfid_station.store.tables import card, driver
 from rfid_station.store.told.telling import TokenOf, tell
 
-_RIVALS = union_all(LIVING_WITH_UID, LIVING_FOR_LINE)
-_INSERT_CARD = insert(card).values(id=next_id(card)).returning(card.c.id)
+_INSERT_CARD = Prepared(insert(card).values(id=next_id(card)).returning(card.c.id))
 
 
 class Cards:
@@ -242,9 +243,7 @@ class Cards:
             if before.group == wanted:
                 return before
             after = replace(before, group=wanted, changed_at=ledger.at)
-            ledger.connection.execute(
-                CHANGE, {"card_id": card_id, "card_group": wanted, "changed_at": ledger.at}
-            )
+            CHANGE.run(ledger.connection, {"card_id": card_id, "card_group": wanted, "changed_at": ledger.at})
             ledger.note(
                 "card.regrouped",
                 subject_of(card_id),
@@ -339,7 +338,7 @@ def _refuse_second(connection: Connection, uid: CardUid, order_line: str | None)
 
     :raises Conflict: one of the two belongs to another card
     """
-    found = connection.execute(_RIVALS, {"uid": uid.hex, "line": order_line})
+    found = RIVALS.rows(connection, {"uid": uid.hex, "line": order_line})
     rivals = sorted(map(card_of, found), key=lambda one: one.uid != uid)
     if rivals:
         rival = rivals[0]
@@ -389,7 +388,8 @@ def _insert(ledger: Ledger, new: Card, driver_id: int | None) -> int:
         "created_at": ledger.at,
         "changed_at": ledger.at,
     }
-    return int(ledger.connection.execute(_INSERT_CARD, values).scalar_one())
+    ((card_id,),) = _INSERT_CARD.rows(ledger.connection, values)
+    return int(card_id)
 
 
 def _refuse_unwritten(unfinished: Card, to: CardState) -> None:

@@ -56,7 +56,7 @@ class Dates:
                     f"card {before.visual_number} is {before.state}, which is final",
                     hint=f"rfid-station card replace {before.visual_number}",
                 )
-            ledger.connection.execute(CHANGE, {"card_id": card_id, "valid_until": until})
+            CHANGE.run(ledger.connection, {"card_id": card_id, "valid_until": until})
             ledger.note(
                 "card.dated",
                 subject_of(card_id),

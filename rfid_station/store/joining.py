@@ -109,7 +109,7 @@ def _put(ledger: Ledger, one: Card, group_id: str | None, action: str, token_of:
     if one.group_id == group_id:
         return one
     after = replace(one, group_id=group_id)
-    ledger.connection.execute(CHANGE, {"card_id": one.id, "group_id": group_id})
+    CHANGE.run(ledger.connection, {"card_id": one.id, "group_id": group_id})
     shown = group_id or one.group_id
     ledger.note(action, subject_of(one.id), visual_number=one.visual_number, group_id=shown)
     if not one.state.is_final and not one.state.is_unfinished:

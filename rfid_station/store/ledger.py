@@ -19,6 +19,7 @@ from rfid_station.domain.lease import Lease, Leasing
 from rfid_station.domain.token import next_stamp
 from rfid_station.store.chain import canonical_json, event_hash, sealing
 from rfid_station.store.engines.engine import Database
+from rfid_station.store.engines.prepared import Prepared
 from rfid_station.store.engines.spelling import tell_news
 from rfid_station.store.leases.drawing import LeasedNumbers
 from rfid_station.store.tables import event, meta, moment_text
@@ -38,8 +39,8 @@ class _Head:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-_READ_HEAD = select(*(meta.c[field.name] for field in fields(_Head))).with_for_update()
-_KEEP_HEAD = update(meta)
+_READ_HEAD = Prepared(select(*(meta.c[field.name] for field in fields(_Head))).with_for_update())
+_KEEP_HEAD = Prepared(update(meta))
 _EVENT = ("seq", "at", "actor", "role", "action", "subject", "data", "previous_hash", "hash")
 
 
@@ -167,12 +168,12 @@ class Ledger:
         if self._has_news:
             tell_news(self.connection)
         if self._known_head:
-            self.connection.execute(_KEEP_HEAD, self._known_head.columns())
+            _KEEP_HEAD.run(self.connection, self._known_head.columns())
 
     @property
     def _head(self) -> _Head:
         if self._known_head is None:
-            self._known_head = _Head(*self.connection.execute(_READ_HEAD).one())
+            self._known_head = _Head(*_READ_HEAD.one(self.connection))
         return self._known_head
 
 

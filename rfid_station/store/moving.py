@@ -10,18 +10,19 @@ from sqlalchemy import bindparam, update
 
 from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.store.card_rows import subject_of
+from rfid_station.store.engines.prepared import Prepared
 from rfid_station.store.ledger import Ledger
 from rfid_station.store.stock.entries import follow
 from rfid_station.store.tables import card
 
-CHANGE = update(card).where(card.c.id == bindparam("card_id"))
+CHANGE = Prepared(update(card).where(card.c.id == bindparam("card_id")))
 
 
 def moved(ledger: Ledger, before: Card, to: CardState, reason: Reason | None, **columns: Any) -> Card:  # noqa: ANN401
     """Write a card's new state, and other columns with it; its blank goes along."""
     after = replace(before, state=to, reason=reason, changed_at=ledger.at)
     values = {"state": to.value, "reason": reason, "changed_at": ledger.at, **columns}
-    ledger.connection.execute(CHANGE, {"card_id": before.id, **values})
+    CHANGE.run(ledger.connection, {"card_id": before.id, **values})
     follow(ledger, before, to)
     return after
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, or_, select, union_all
 from rfid_station.domain.contract_id import ContractId
 from rfid_station.domain.visual_number import bare
 from rfid_station.errors import Conflict
+from rfid_station.store.engines.prepared import Prepared
 from rfid_station.store.ledger import Ledger
 from rfid_station.store.tables import card, preprinted
 
@@ -17,12 +18,14 @@ MOST_DRAWS = 100
 """How often a number is drawn again because it is taken, before the pattern counts as full."""
 
 _UNIQUE = ("contract_id", "visual_bare", "alias")
-_WITH_NUMBER = union_all(
-    *(
-        select(*(table.c[name] for name in _UNIQUE)).where(
-            or_(*(table.c[name] == bindparam(name) for name in _UNIQUE))
+_WITH_NUMBER = Prepared(
+    union_all(
+        *(
+            select(*(table.c[name] for name in _UNIQUE)).where(
+                or_(*(table.c[name] == bindparam(name) for name in _UNIQUE))
+            )
+            for table in (card, preprinted)
         )
-        for table in (card, preprinted)
     )
 )
 
@@ -65,5 +68,5 @@ def draw_numbers(ledger: Ledger, draws: Draws) -> tuple[ContractId, str, str]:
 
 def _taken(connection: Connection, wanted: Mapping[str, str]) -> set[str]:
     """Which of the wanted numbers are on a card, living or not, or on plastic."""
-    rows = connection.execute(_WITH_NUMBER, wanted).mappings().all()
-    return {name for name, value in wanted.items() if any(row[name] == value for row in rows)}
+    rows = _WITH_NUMBER.rows(connection, wanted)
+    return {name for name, value in wanted.items() if any(getattr(row, name) == value for row in rows)}

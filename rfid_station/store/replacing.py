@@ -67,7 +67,7 @@ class Replacements:
                 reason=wanted.reason,
             )
             if to is before.state:
-                ledger.connection.execute(CHANGE, {"card_id": card_id, **columns})
+                CHANGE.run(ledger.connection, {"card_id": card_id, **columns})
                 return after
             after = moved(ledger, after, to, wanted.reason, **columns)
             note_state(ledger, after, {"was": before.state, "reason": wanted.reason})
@@ -204,7 +204,7 @@ def _is_open(successor: Card | None) -> bool:
 
 def _forget_request(ledger: Ledger, old: Card) -> Card:
     none = {"replace_when": None, "replace_reason": None}
-    ledger.connection.execute(CHANGE, {"card_id": old.id, **none})
+    CHANGE.run(ledger.connection, {"card_id": old.id, **none})
     ledger.note("card.not_to_be_replaced", subject_of(old.id), visual_number=old.visual_number)
     return replace(old, replacement=None)
 

@@ -7,6 +7,7 @@ a fifth of a session per card. Every change here needs a migration (a test compa
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import ClassVar
 
 from sqlalchemy import (
@@ -74,6 +75,7 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else datetime.fromisoformat(value)
 
 
+@lru_cache(maxsize=64)
 def moment_text(value: datetime) -> str:
     """An instant as the store writes it. A time without a zone is nobody's time, and a mistake here."""
     if value.tzinfo is None:

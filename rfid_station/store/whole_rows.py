@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table, insert
 
+from rfid_station.store.engines.prepared import send
+
 Values = tuple[object, ...]
 
 
@@ -27,7 +29,7 @@ def insert_whole(connection: Connection, table: Table, columns: tuple[str, ...],
         rows = [row + statement.defaults for row in rows]
     if statement.in_order:
         rows = list(map(statement.in_order, rows))
-    connection.exec_driver_sql(statement.sql, rows)
+    send(connection, statement.sql, rows, is_many=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,13 +48,13 @@ class Database:
         :raises StoreError: the store cannot be used
         """
         with self.place.explained(), self._engine.connect() as connection:
+            connection.begin()
             yield connection
             if self.path is None:
                 # At a rollback the driver forgets all statements that it has prepared.
                 connection.commit()
 
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self) -> AbstractContextManager[Connection]:
         """One change: all of it is committed at the end, or nothing if anything is raised inside.
 
         Whoever is inside is the only writer.
@@ -62,19 +62,16 @@ class Database:
         :raises DiskFull: there was no room; nothing was changed
         :raises StoreError: the store cannot be used; nothing was changed
         """
-        with self._change(Purpose.WRITE) as connection:
-            yield connection
+        return self._change(Purpose.WRITE)
 
-    @contextmanager
-    def note(self) -> Iterator[Connection]:
+    def note(self) -> AbstractContextManager[Connection]:
         """Write like `write`, without waiting for the disk: for what is found out again where it is lost.
 
         All see it at once, and no end of a process undoes it; the power may fail before it is on the disk.
 
         :raises StoreError: the store cannot be used; nothing was changed
         """
-        with self._change(Purpose.NOTE) as connection:
-            yield connection
+        return self._change(Purpose.NOTE)
 
     @contextmanager
     def _change(self, purpose: Purpose) -> Iterator[Connection]:

@@ -20,6 +20,7 @@ from sqlalchemy.sql.schema import ScalarElementColumnDefault
 from rfid_station.errors import Conflict, DiskFull, StationError, StoreError, StoreUnreachable
 from rfid_station.store import migrations
 from rfid_station.store.engines.place import PURPOSE, Purpose
+from rfid_station.store.engines.prepared import send
 
 BUSY_TIMEOUT_S = 10.0
 """How long a writer waits for another one, and anybody for an answer to a connection."""
@@ -119,11 +120,11 @@ def insert_many(connection: Connection, table: Table, columns: tuple[str, ...], 
     names = ", ".join([*columns, *constants])
     if constants:
         rows = [(*row, *constants.values()) for row in rows]
-    cursor: Any = connection.connection.cursor()
     if len(rows) < _MANY:
         places = ", ".join(["%s"] * len(rows[0]))
-        cursor.executemany(f"INSERT INTO {table.name} ({names}) VALUES ({places})", rows)  # noqa: S608
+        send(connection, f"INSERT INTO {table.name} ({names}) VALUES ({places})", rows, is_many=True)  # noqa: S608
         return
+    cursor: Any = connection.connection.cursor()
     with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, insert, update
 
 from rfid_station.domain.lease import Lease, Leasing
+from rfid_station.store.engines.prepared import Prepared
 from rfid_station.store.engines.spelling import next_id
 from rfid_station.store.leases.rows import lease_of, oldest_given_back, take_out, values_of
 from rfid_station.store.tables import lease
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 LEASED = "numbers.leased"
 SUBJECT = "numbers"
 
-_WRITE = update(lease).where(lease.c.place == bindparam("desk"))
-_ADVANCE = _WRITE.values(next_number=bindparam("next"))
-_INSERT = insert(lease).values(id=next_id(lease))
+_OF_DESK = update(lease).where(lease.c.place == bindparam("desk"))
+_WRITE = Prepared(_OF_DESK)
+_ADVANCE = Prepared(_OF_DESK.values(next_number=bindparam("next")))
+_INSERT = Prepared(insert(lease).values(id=next_id(lease)).inline())
 
 
 class LeasedNumbers:
@@ -63,11 +65,11 @@ class LeasedNumbers:
         held = self.held()
         connection = self._ledger.connection
         if self._written is None:
-            connection.execute(_INSERT, values_of(held))
+            _INSERT.run(connection, values_of(held))
         elif self._written.first == held.first:
-            connection.execute(_ADVANCE, {"desk": held.place, "next": held.next})
+            _ADVANCE.run(connection, {"desk": held.place, "next": held.next})
         else:
-            connection.execute(_WRITE, {"desk": held.place, **values_of(held)})
+            _WRITE.run(connection, {"desk": held.place, **values_of(held)})
         self._written = held
         self._has_changed = False
         self._leasing.keep(held)

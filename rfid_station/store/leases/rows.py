@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, select
 
 from rfid_station.domain.lease import Lease
+from rfid_station.store.engines.prepared import Prepared
 from rfid_station.store.tables import lease
 
 _LEASES = select(
@@ -17,14 +18,14 @@ _LEASES = select(
     lease.c.leased_at,
     lease.c.leased_by,
 )
-_OF = _LEASES.where(lease.c.place == bindparam("desk"))
+_OF = Prepared(_LEASES.where(lease.c.place == bindparam("desk")))
 _GIVEN_BACK = _LEASES.where(lease.c.place.is_(None)).order_by(lease.c.first_number)
 _TAKE_OUT = delete(lease).where(lease.c.place.is_(None), lease.c.first_number == bindparam("first"))
 
 
 def lease_of(connection: Connection, place: str) -> Lease | None:
     """What a desk holds; maybe all of it is given out."""
-    row = connection.execute(_OF, {"desk": place}).one_or_none()
+    row = _OF.first(connection, {"desk": place})
     return _read(row) if row else None
 
 

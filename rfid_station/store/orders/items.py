@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, func, select
 from rfid_station.domain.card import CardState, Driver
 from rfid_station.domain.order import MAY_LEAVE, Item, MadeCard, Order, OrderLine, Way
 from rfid_station.errors import Conflict
+from rfid_station.store.engines.prepared import Prepared
 from rfid_station.store.prints import MAKE_CARDS
 from rfid_station.store.tables import (
     IS_LIVING,
@@ -78,7 +79,7 @@ _LINE = select(order_item, *_WHOM, work_order.c.name, work_order.c.way, work_ord
 )
 _LOCKED_LINE = _LINE.with_for_update(of=work_order)
 """An order that is locked is neither closed nor cancelled until the transaction ends."""
-_THE_LINE = _LOCKED_LINE.where(order_item.c.line == bindparam("of_line"))
+_THE_LINE = Prepared(_LOCKED_LINE.where(order_item.c.line == bindparam("of_line")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def wanted_by(connection: Connection, line: str | None, *, is_preprinted: bool) 
     """
     if line is None:
         return None
-    row = connection.execute(_THE_LINE, {"of_line": line}).one_or_none()
+    row = _THE_LINE.first(connection, {"of_line": line})
     if row is None:
         return None
     refusal = _refusal(row)
@@ -171,7 +172,7 @@ def portions(values: Iterable[T], size: int = _PORTION) -> Iterator[list[T]]:
         yield some
 
 
-def _refusal(row: Row[Any]) -> str | None:
+def _refusal(row: Any) -> str | None:  # noqa: ANN401 - a row
     if row.closed_at is not None:
         return f"order {row.name} is closed: no card is made for it any more"
     if row.cancelled_at is not None:
@@ -179,11 +180,11 @@ def _refusal(row: Row[Any]) -> str | None:
     return None
 
 
-def _wanted(row: Row[Any]) -> Wanted:
+def _wanted(row: Any) -> Wanted:  # noqa: ANN401
     return Wanted(_driver_of(row), row.driver_id, row.card_group, row.valid_until)
 
 
-def _driver_of(row: Row[Any]) -> Driver | None:
+def _driver_of(row: Any) -> Driver | None:  # noqa: ANN401
     if row.driver_id is None:
         return None
     return Driver(name=row.driver_name, reference=row.reference, fleet=row.fleet, language=row.language)

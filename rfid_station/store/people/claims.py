@@ -49,7 +49,7 @@ class Claims:
                     hint=f"a supervisor draws a new one: rfid-station card claim-code {before.visual_number}",
                 )
             values = {"card_id": card_id, "claim_hash": code_hash, "claim_attempts": 0}
-            ledger.connection.execute(CHANGE, values)
+            CHANGE.run(ledger.connection, values)
             ledger.note("card.claim_drawn", subject_of(card_id), visual_number=before.visual_number)
             return replace(before, claim=Claim())
 
@@ -78,7 +78,7 @@ class Claims:
             row = card_row(ledger.connection, card_id)
             asked = _with_code(row)
             tries = row.claim_attempts + 1
-            ledger.connection.execute(CHANGE, {"card_id": card_id, "claim_attempts": tries})
+            CHANGE.run(ledger.connection, {"card_id": card_id, "claim_attempts": tries})
             ledger.note(
                 "card.claim_tried", subject_of(card_id), visual_number=asked.visual_number, tries=tries
             )
@@ -89,7 +89,7 @@ class Claims:
                 hint="the code is in the letter that came with the card" if left else "call support",
             )
         with booking(self._database, actor) as ledger:
-            ledger.connection.execute(CHANGE, {"card_id": card_id, "claim_attempts": 0})
+            CHANGE.run(ledger.connection, {"card_id": card_id, "claim_attempts": 0})
         return replace(asked, claim=Claim())
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from sqlalchemy import Connection, insert
 
 from rfid_station.domain.card import Driver
+from rfid_station.store.engines.prepared import Prepared
 from rfid_station.store.engines.spelling import next_id
 from rfid_station.store.search import search_text
 from rfid_station.store.tables import driver
 
-_INSERT = insert(driver).values(id=next_id(driver)).returning(driver.c.id)
+_INSERT = Prepared(insert(driver).values(id=next_id(driver)).returning(driver.c.id))
 
 
 def add_driver(connection: Connection, whom: Driver) -> int:
@@ -21,4 +22,5 @@ def add_driver(connection: Connection, whom: Driver) -> int:
         "language": whom.language,
         "search_text": search_text(whom),
     }
-    return int(connection.execute(_INSERT, values).scalar_one())
+    ((driver_id,),) = _INSERT.rows(connection, values)
+    return int(driver_id)

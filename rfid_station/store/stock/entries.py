@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from rfid_station.domain.card import FINAL, Card, CardState
 from rfid_station.domain.stock import CARD_ACCOUNTS, Account, Lot, LotState, Spot, account_of
 from rfid_station.errors import Conflict, MoveNotAllowed, WrongCall
+from rfid_station.store.engines.prepared import Prepared
 from rfid_station.store.engines.spelling import next_id
 from rfid_station.store.ledger import Ledger
 from rfid_station.store.tables import lot, stock_balance, stock_entry
@@ -21,18 +22,18 @@ _OF_BALANCE = (
     stock_balance.c.account == bindparam("of_account"),
     stock_balance.c.place == bindparam("of_place"),
 )
-_TAKE = (
+_TAKE = Prepared(
     update(stock_balance)
     .where(*_OF_BALANCE, stock_balance.c.quantity >= bindparam("count"))
     .values(quantity=stock_balance.c.quantity - bindparam("count"))
 )
-_GIVE = (
+_GIVE = Prepared(
     update(stock_balance).where(*_OF_BALANCE).values(quantity=stock_balance.c.quantity + bindparam("count"))
 )
-_FIRST = insert(stock_balance)
-_BALANCE = select(stock_balance.c.quantity).where(*_OF_BALANCE)
-_WRITE = insert(stock_entry).values(id=next_id(stock_entry))
-_LOT = select(lot).where(lot.c.id == bindparam("of_lot"))
+_FIRST = Prepared(insert(stock_balance))
+_BALANCE = Prepared(select(stock_balance.c.quantity).where(*_OF_BALANCE))
+_WRITE = Prepared(insert(stock_entry).values(id=next_id(stock_entry)).inline())
+_LOT = Prepared(select(lot).where(lot.c.id == bindparam("of_lot")))
 _LEFT = [account.value for account in (Account.ON_HAND, Account.DESTROYED, Account.SAMPLES)]
 _HAS_LEFT = (
     select(stock_entry.c.id)
@@ -65,7 +66,7 @@ def post(
     :raises Conflict: there are not so many
     """
     connection = ledger.connection
-    if source is not None and connection.execute(_TAKE, _changed(lot_id, source, quantity)).rowcount == 0:
+    if source is not None and _TAKE.run(connection, _changed(lot_id, source, quantity)) == 0:
         raise _too_few(connection, lot_id, quantity, source)
     _give(connection, lot_id, target, quantity)
     values = {
@@ -81,7 +82,7 @@ def post(
         "witness": why.witness,
         "reason": why.reason,
     }
-    connection.execute(_WRITE, values)
+    _WRITE.run(connection, values)
 
 
 def follow(ledger: Ledger, before: Card, to: CardState) -> None:
@@ -139,7 +140,8 @@ def lot_to_destroy_of(connection: Connection, gone: Card) -> int:
 
 def balance(connection: Connection, lot_id: int, spot: Spot) -> int:
     """How many blanks of a lot stand somewhere."""
-    return connection.execute(_BALANCE, _of(lot_id, spot)).scalar() or 0
+    found = _BALANCE.first(connection, _of(lot_id, spot))
+    return found.quantity if found else 0
 
 
 def lot_by_id(connection: Connection, lot_id: int) -> Lot:
@@ -147,13 +149,13 @@ def lot_by_id(connection: Connection, lot_id: int) -> Lot:
 
     :raises WrongCall: there is none with this id
     """
-    row = connection.execute(_LOT, {"of_lot": lot_id}).one_or_none()
+    row = _LOT.first(connection, {"of_lot": lot_id})
     if row is None:
         raise WrongCall(f"there is no lot with id {lot_id}", hint="rfid-station stock show")
     return lot_of(row)
 
 
-def lot_of(row: Row[Any]) -> Lot:
+def lot_of(row: Any) -> Lot:  # noqa: ANN401 - a row
     """A lot from its row."""
     return Lot(
         row.id, row.name, row.supplier, row.chip, LotState(row.state), row.received_at, row.state_reason
@@ -174,9 +176,9 @@ def _too_few(connection: Connection, lot_id: int, quantity: int, source: Spot) -
 
 
 def _give(connection: Connection, lot_id: int, target: Spot, quantity: int) -> None:
-    if connection.execute(_GIVE, _changed(lot_id, target, quantity)).rowcount == 0:
+    if _GIVE.run(connection, _changed(lot_id, target, quantity)) == 0:
         values = {"account": target.account.value, "place": target.kept_by, "quantity": quantity}
-        connection.execute(_FIRST, {"lot_id": lot_id, **values})
+        _FIRST.run(connection, {"lot_id": lot_id, **values})
 
 
 def _of(lot_id: int, spot: Spot) -> dict[str, Any]:

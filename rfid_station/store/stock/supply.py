@@ -13,22 +13,28 @@ from rfid_station.domain.stock import Account, Lot, LotState, Spot, Supply, on_h
 from rfid_station.domain.uid import CardUid
 from rfid_station.errors import Conflict
 from rfid_station.store.card_rows import card_of, card_row
+from rfid_station.store.engines.prepared import Prepared
 from rfid_station.store.stock.entries import balance, has_left, lot_by_id, lot_of
 from rfid_station.store.tables import card, lot, lot_uid, stock_balance
 
 _ANY_LOT = select(lot.c.id).limit(1)
 _HAS_LIST = select(lot_uid.c.uid).where(lot_uid.c.lot_id == bindparam("of_lot")).limit(1)
-_KNOWN = select(
-    exists(select(lot.c.id)).label("is_kept"),
-    select(lot_uid.c.lot_id).where(lot_uid.c.uid == bindparam("of_uid")).scalar_subquery().label("listed"),
-    select(func.max(card.c.id))
-    .where(
-        card.c.uid == bindparam("of_uid"),
-        card.c.state == CardState.SPOILED.value,
-        card.c.lot_id.is_not(None),
+_KNOWN = Prepared(
+    select(
+        exists(select(lot.c.id)).label("is_kept"),
+        select(lot_uid.c.lot_id)
+        .where(lot_uid.c.uid == bindparam("of_uid"))
+        .scalar_subquery()
+        .label("listed"),
+        select(func.max(card.c.id))
+        .where(
+            card.c.uid == bindparam("of_uid"),
+            card.c.state == CardState.SPOILED.value,
+            card.c.lot_id.is_not(None),
+        )
+        .scalar_subquery()
+        .label("spoiled"),
     )
-    .scalar_subquery()
-    .label("spoiled"),
 )
 """Whether stock is kept, and what a UID is known by; one question, since it is asked for every card."""
 _LYING = (
@@ -41,11 +47,13 @@ _LYING = (
     )
     .order_by(lot.c.received_at, lot.c.id)
 )
-_FITTING = _LYING.where(
-    lot.c.state == LotState.RELEASED.value,
-    stock_balance.c.place == bindparam("of_place"),
-    ~exists().where(lot_uid.c.lot_id == lot.c.id),
-).limit(1)
+_FITTING = Prepared(
+    _LYING.where(
+        lot.c.state == LotState.RELEASED.value,
+        stock_balance.c.place == bindparam("of_place"),
+        ~exists().where(lot_uid.c.lot_id == lot.c.id),
+    ).limit(1)
+)
 
 
 class Picked(NamedTuple):
@@ -73,12 +81,12 @@ def pick(connection: Connection, uid: CardUid, chip: str, supply: Supply) -> Pic
 
     :raises Conflict: there is none, or it is of a lot that no card may be made of
     """
-    known = connection.execute(_KNOWN, {"of_uid": uid.hex}).one()
+    known = _KNOWN.one(connection, {"of_uid": uid.hex})
     if not known.is_kept:
         return None
     home = _home_of(connection, known.spoiled, known.listed)
     if home is None and supply.lot is None:
-        row = connection.execute(_FITTING, {"of_chip": chip, "of_place": supply.place}).first()
+        row = _FITTING.first(connection, {"of_chip": chip, "of_place": supply.place})
         if row is None:
             raise _none_on_hand(connection, uid, chip, supply.place)
         return Picked(row.id, on_hand(supply.place))

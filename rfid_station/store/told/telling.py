@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from rfid_station.domain.card import Card
 from rfid_station.domain.token import Token, TokenType, takes_rights_away
+from rfid_station.store.engines.prepared import Prepared
 from rfid_station.store.engines.spelling import next_id
 from rfid_station.store.ledger import Ledger
 from rfid_station.store.partners.covers import note_group
@@ -18,9 +19,9 @@ from rfid_station.store.told.token_rows import token_columns, token_from
 TokenOf = Callable[[Card, datetime], Token]
 """Tells what partners are to know about a card, from a `last_updated` on."""
 
-_OF_UID = select(token).where(token.c.uid == bindparam("uid"), token.c.type == bindparam("type"))
-_INSERT = insert(token).values(id=next_id(token))
-_REPLACE = update(token).where(token.c.id == bindparam("token_id"))
+_OF_UID = Prepared(select(token).where(token.c.uid == bindparam("uid"), token.c.type == bindparam("type")))
+_INSERT = Prepared(insert(token).values(id=next_id(token)).inline())
+_REPLACE = Prepared(update(token).where(token.c.id == bindparam("token_id")))
 
 
 def tell(ledger: Ledger, card: Card, token_of: TokenOf) -> int:
@@ -30,7 +31,7 @@ def tell(ledger: Ledger, card: Card, token_of: TokenOf) -> int:
     the next card with the same UID, since partners know tokens by nothing else.
     """
     wanted = {"uid": card.uid.hex, "type": TokenType.RFID.value}
-    known = ledger.connection.execute(_OF_UID, wanted).one_or_none()
+    known = _OF_UID.first(ledger.connection, wanted)
     before = token_from(known) if known else None
     at = ledger.stamp(before.last_updated if before else None)
     after = token_of(card, at)
@@ -44,9 +45,9 @@ def tell(ledger: Ledger, card: Card, token_of: TokenOf) -> int:
     if known and known.card_group != card.group:
         note_group(ledger, known, card.group, revision, at)
     if known:
-        ledger.connection.execute(_REPLACE, {"token_id": known.id, **values})
+        _REPLACE.run(ledger.connection, {"token_id": known.id, **values})
     else:
-        ledger.connection.execute(_INSERT, {"created_seq": ledger.next_token(), **values})
+        _INSERT.run(ledger.connection, {"created_seq": ledger.next_token(), **values})
     return revision
 
 
