@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rfid_station.cli.output import talk
+from rfid_station.cli.output import note, talk
 from rfid_station.desk.tally import Phase, Tally
 from rfid_station.errors import StationError
 
@@ -85,9 +85,7 @@ class PlainView:
 
     def said(self, words: str, hint: str | None = None) -> None:
         """One line, and what to do, for anything else."""
-        talk(f"note  {words}")
-        if hint:
-            talk(f"      {hint}")
+        note(words, hint)
 
 
 def made_of_wanted(tally: Tally) -> str:

@@ -30,6 +30,13 @@ def talk(words: str) -> None:
     typer.echo(words, err=True)
 
 
+def note(words: str, hint: str | None = None) -> None:
+    """Say something by the way, and what helps."""
+    talk(f"note  {words}")
+    if hint:
+        talk(f"      {hint}")
+
+
 def shown(value: object) -> str:
     """Any value as text: times in UTC to the second, nothing as an empty text."""
     if isinstance(value, datetime):

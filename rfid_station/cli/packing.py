@@ -13,7 +13,7 @@ import typer
 from rfid_station.cli.card_options import AsJson, Number, ReaderUri
 from rfid_station.cli.completion import card_numbers
 from rfid_station.cli.context import the_station
-from rfid_station.cli.output import counted, talk
+from rfid_station.cli.output import counted, note, talk
 from rfid_station.cli.print_options import Out
 from rfid_station.errors import CardLost, CardRefused, Conflict, NoCard, StationError
 
@@ -152,11 +152,12 @@ class _Work:
 def _tap_cards(work: _Work, uri: str | None, stop: Callable[[], bool]) -> None:
     from rfid_station.cli.tapping import a_reader
     from rfid_station.desk.packing import card_on_reader
+    from rfid_station.reader.absence import attended
     from rfid_station.reader.signal import signal
 
     with a_reader(work.station, uri, None) as reader:
         talk(f"tap a card on {reader.uri}")
-        for link in reader.cards(lambda: stop() or work.is_complete):
+        for link in attended(reader, lambda: stop() or work.is_complete, note):
             signal(reader, ok=_try(work, partial(card_on_reader, work.station, link), tapped=True))
 
 
@@ -180,7 +181,8 @@ def _try(work: _Work, card_in_hand: Callable[[], Card], *, tapped: bool) -> bool
         card = card_in_hand()
         is_packed = _pack(work, card, tapped=tapped)
     except _REFUSALS as error:
-        work.refused.append((card.id if card else None, error))
+        if not isinstance(error, CardLost):
+            work.refused.append((card.id if card else None, error))
         _refused(work, card, error)
         return False
     if is_packed:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rfid_station.cli.output import show_rows, talk
+from rfid_station.cli.output import note, show_rows, talk
 from rfid_station.errors import ExitCode, NoCard, ReadBackDiffers, StationError, WrongCall
 
 app = typer.Typer(
@@ -103,13 +103,14 @@ def _known(uid: str | None, reader: str | None) -> bytes | None:
     if reader is None:
         return None
     from rfid_station.cli.tapping import stoppable
+    from rfid_station.reader.absence import attended
     from rfid_station.reader.opening import open_reader
 
     opened = open_reader(reader)
     try:
         with stoppable() as stop:
             talk(f"tap the same card on {opened.uri}")
-            link = next(iter(opened.cards(stop)), None)
+            link = next(attended(opened, stop, note), None)
             if link is None:
                 raise NoCard(f"no card came onto {opened.uri}", hint="rfid-station reader list")
             return link.uid()

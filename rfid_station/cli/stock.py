@@ -12,7 +12,7 @@ import typer
 from rfid_station.cli.card_options import AsJson, ReaderUri
 from rfid_station.cli.completion import lot_names
 from rfid_station.cli.context import look, the_station
-from rfid_station.cli.output import counted, show_document, show_pairs, show_rows, talk
+from rfid_station.cli.output import counted, note, show_document, show_pairs, show_rows, talk
 from rfid_station.cli.stock_view import (
     count_row,
     document,
@@ -267,7 +267,7 @@ def _look_at(station: Station, lot: Lot, wanted: int | None, reader: Reader) -> 
     rule = "" if wanted else " (ISO 2859-1, level S-2)"
     talk(f"tap {counted(size, 'blank')} of lot {lot.name} on {reader.uri}{rule}")
     with stoppable() as stop:
-        say_state(Sampling(station, lot, size, say_looked).run(reader, stop))
+        say_state(Sampling(station, lot, size, say_looked, note).run(reader, stop))
 
 
 def _words(reason: str) -> str:

@@ -15,13 +15,14 @@ import typer
 
 from rfid_station.chip.exchange import CardLink, run
 from rfid_station.chip.identify import identify
-from rfid_station.cli.output import confirm, counted, talk
+from rfid_station.cli.output import confirm, counted, note, talk
 from rfid_station.desk.inspection import recycle, tell_all, verify
 from rfid_station.desk.issue import examine_blank, target_of_blank
 from rfid_station.desk.station import Station
 from rfid_station.encode.encoder import plan_card
 from rfid_station.encode.plan import Plan
 from rfid_station.errors import NoCard
+from rfid_station.reader.absence import attended
 from rfid_station.reader.opening import open_reader
 from rfid_station.reader.port import Reader
 from rfid_station.reader.trace import traced
@@ -106,7 +107,7 @@ def one_card(station: Station, place: Place) -> Iterator[CardLink]:
     """
     with a_reader(station, place.reader, place.trace) as reader, stoppable() as stop:
         talk(f"tap a card on {reader.uri}")
-        link = next(iter(reader.cards(stop)), None)
+        link = next(attended(reader, stop, note), None)
         if link is None:
             raise NoCard(f"no card came onto {reader.uri}", hint="rfid-station reader list")
         yield link

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from rfid_station.desk.partner_server import partner_reach
 from rfid_station.desk.station import Station
 from rfid_station.domain.hub_client import BehindHub, HubClient, behind_hub
 from rfid_station.domain.partner import Partner
 from rfid_station.domain.token import Party
+from rfid_station.ocpi.client import check_url, open_client
+from rfid_station.ocpi.hub_list import hub_pages
 from rfid_station.store.partners.hub_clients import HubClients
 from rfid_station.sync.confirmation import Confirmation
 
@@ -18,6 +21,42 @@ Seen = Callable[[Sequence[Confirmation]], None]
 def clients_of(station: Station, partner: Partner) -> list[HubClient]:
     """What a hub told of the parties behind it; nothing of a partner that is none."""
     return HubClients(station.store.database).all(partner.name)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientList:
+    """What came of reading a hub's own list."""
+
+    parties: int
+    unreadable: tuple[str, ...]
+    """What was wrong with those that were left out."""
+
+
+def read_clients(station: Station, partner: Partner) -> ClientList | None:
+    """Read a hub's own list of the parties behind it, and keep it; None of a partner that offers none.
+
+    :raises PartnerError: it cannot be read; the pages before are kept
+    :raises Conflict: it tells of more parties than there can be
+    """
+    connection = partner.connection
+    url = connection.url_of("hubclientinfo", "SENDER") if connection else None
+    if connection is None or url is None:
+        return None
+    book, count, unreadable = HubClients(station.store.database), 0, list[str]()
+    with open_client(
+        connection,
+        station.vault.read(partner.client_token_ref),
+        station.settings.ocpi.party,
+        profile=partner.profile,
+        timeout_s=station.settings.ocpi.timeout_s,
+        reach=partner_reach(station),
+    ) as client:
+        for page in hub_pages(client, check_url(url, "hubclientinfo URL")):
+            for told in page.clients:
+                book.put(partner.name, told)
+            count += len(page.clients)
+            unreadable += page.complaints
+    return ClientList(count, tuple(unreadable))
 
 
 def behind_each_hub(station: Station) -> dict[str, BehindHub]:

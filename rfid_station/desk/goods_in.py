@@ -25,6 +25,7 @@ from rfid_station.domain.profile import ANY_CHIP, Freshness
 from rfid_station.domain.stock import Delivery, Lot, LotState, Sample
 from rfid_station.domain.uid import CardUid
 from rfid_station.errors import CardLost, CardRefused, MoveNotAllowed, NoCard, WrongCall
+from rfid_station.reader.absence import Say, attended
 from rfid_station.reader.port import Reader
 from rfid_station.reader.signal import signal
 
@@ -125,6 +126,8 @@ class Sampling:
     lot: Lot
     wanted: int
     tell: Callable[[Looked], None] = lambda _looked: None
+    say: Say = lambda _words, _hint: None
+    """Told of what concerns no blank: that the reader went away, and that it is back."""
     bad: list[str] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
     """UIDs, and cards that have none, by what is wrong with them."""
@@ -145,7 +148,7 @@ class Sampling:
         def is_over() -> bool:
             return stop() or self.taken >= self.wanted
 
-        for link in reader.cards(is_over):
+        for link in attended(reader, is_over, self.say):
             looked = self._look(link)
             signal(reader, ok=looked.is_good)
             self.tell(looked)

@@ -33,8 +33,8 @@ from rfid_station.desk.undoing import undo
 from rfid_station.domain.card import MOVES, Card, CardState, Reason
 from rfid_station.domain.order import OrderLine, Preprinted
 from rfid_station.domain.profile import Profile
-from rfid_station.errors import CardLost, CardRefused, Conflict, NoReader, ReadBackDiffers, StationError
-from rfid_station.reader.absence import why_away
+from rfid_station.errors import CardLost, CardRefused, Conflict, ReadBackDiffers, StationError
+from rfid_station.reader.absence import attended
 from rfid_station.reader.port import Reader
 from rfid_station.reader.signal import signal
 
@@ -105,13 +105,8 @@ def issue_cards(run: Run, reader: Reader, stop: Callable[[], bool]) -> Tally:
     if loop.tally.is_complete or stop():
         return loop.tally
 
-    def is_over() -> bool:
-        loop.hear_of(why_away(reader))
-        return loop.is_over()
-
     loop.begin()
-    for link in reader.cards(is_over):
-        loop.hear_of(why_away(reader))
+    for link in attended(reader, loop.is_over, loop.say):
         signal(reader, ok=loop.take(link))
     return loop.tally
 
@@ -125,7 +120,6 @@ class Loop:
         self._stop = stop
         self._made_for: dict[int, OrderLine] = {}
         self._number_in_hand: str | None = None
-        self._absence: NoReader | None = None
 
     def begin(self) -> None:
         """Ask for the first card."""
@@ -147,15 +141,9 @@ class Loop:
             self._turn(Phase.ENDED)
         return self.tally.phase is Phase.ENDED
 
-    def hear_of(self, absence: NoReader | None) -> None:
-        """Say that the reader went away, and why, or that it is back; each once."""
-        before, self._absence = self._absence, absence
-        if (before and before.message) == (absence and absence.message):
-            return
-        if absence:
-            self._run.view.said(absence.message, absence.hint)
-        else:
-            self._run.view.said("the reader is back")
+    def say(self, words: str, hint: str | None) -> None:
+        """Say something between two cards, and what the loop waits for again."""
+        self._run.view.said(words, hint)
         self._run.view.turned(self.tally)
 
     def take(self, link: CardLink) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rfid_station.desk.behind_hubs import read_clients
 from rfid_station.desk.hub import client_certificate, is_hub
 from rfid_station.desk.partner_server import partner_reach
 from rfid_station.desk.partner_upkeep import connected
@@ -44,6 +45,7 @@ def try_partner(station: Station, name: str) -> Iterator[Step]:
     yield from _try_endpoints(station, partner, connection, client_token)
     yield _try_credentials(station, partner, connection, client_token)
     yield _try_read_back(station, partner, connection, client_token)
+    yield from _try_hub_clients(station, partner)
 
 
 def _try_certificate(station: Station) -> Step:
@@ -142,6 +144,21 @@ def _try_read_back(station: Station, partner: Partner, connection: Connection, c
     if differences:
         return Step("read-back", is_good=False, detail=f"{number}: {'; '.join(differences)}")
     return Step("read-back", is_good=True, detail=f"{number} is there as it should be")
+
+
+def _try_hub_clients(station: Station, partner: Partner) -> Iterator[Step]:
+    """Of a hub that lists who stands behind it; what it lists is kept."""
+    step = "hub clients"
+    try:
+        read = read_clients(station, partner)
+    except StationError as error:
+        yield Step(step, is_good=False, detail=error.message, may_retry=error.may_retry)
+        return
+    if read and read.unreadable:
+        detail = f"{read.parties} can be read, {len(read.unreadable)} cannot: {seen(read.unreadable[0])}"
+        yield Step(step, is_good=False, detail=detail)
+    elif read:
+        yield Step(step, is_good=True, detail=f"{read.parties}, as the hub lists them")
 
 
 def _newest_held(station: Station, partner: Partner) -> Change | None:

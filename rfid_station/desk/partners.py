@@ -7,6 +7,7 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from rfid_station.desk.agreeing import who_agrees
+from rfid_station.desk.behind_hubs import read_clients
 from rfid_station.desk.hub import add_hub, check_no_hub, connect_hub, is_hub
 from rfid_station.desk.partner_profiles import DEFAULT, load_partner_profile
 from rfid_station.desk.partner_server import SERVER_TOKEN_BYTES, listening, partner_reach, us_of
@@ -122,10 +123,14 @@ def connect_partner(station: Station, name: str) -> Partner:
     server_token = begin_handshake(station, name)
     try:
         registration = _handshake(station, partner, server_token)
-        return keep_registration(station, partner, registration)
+        connected = keep_registration(station, partner, registration)
     except BaseException:
         station.store.partners.abort_connecting(name)
         raise
+    # Who stands behind a hub is good to know at once; where that fails, `partner test` says why.
+    with suppress(StationError):
+        read_clients(station, connected)
+    return connected
 
 
 def begin_handshake(station: Station, name: str) -> str:

@@ -54,6 +54,8 @@ class Standing:
     parked: tuple[Parked, ...]
     behind: int
     """How many tokens lie behind the bulk cursor."""
+    resync: int = 0
+    """How often everything was owed anew, with both cursors set back."""
 
     @property
     def is_settled(self) -> bool:

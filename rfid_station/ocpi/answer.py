@@ -39,6 +39,8 @@ class Answer:
     http_status: int | None = None
     status_code: int | None = None
     data: object = field(default=None, repr=False)
+    link: str | None = None
+    """Where the next page of a list is, as its header says it (transport_and_format, Pagination)."""
 
     @property
     def is_acknowledged(self) -> bool:

@@ -198,7 +198,8 @@ class OcpiClient:
         if answered.content is None:
             detail = f"HTTP {status}, and more than {LARGEST_ANSWER} bytes, which is no OCPI answer"
             return Answer(Outcome(answer.outcome.verdict, detail, answer.outcome.retry_after_s), status)
-        return answer
+        link = answered.headers.get("link")
+        return replace(answer, link=link) if link else answer
 
     def _stopped(self, http_status: int, detail: str) -> Answer:
         words = seen(f"HTTP {http_status}: {detail}", self._secrets, length=300)
@@ -318,6 +319,33 @@ class TokensReceiver:
         return answer.outcome, [seen(difference) for difference in found]
 
 
+def open_client(
+    connection: Connection,
+    client_token: str,
+    party: Party,
+    *,
+    profile: PartnerProfile = STANDARD,
+    timeout_s: float = TIMEOUT_S,
+    reach: Reach = PUBLIC,
+    http: Transport | None = None,
+) -> OcpiClient:
+    """A client for the functional modules of a connected partner. Sends nothing yet.
+
+    :raises WrongCall: the client token cannot be used
+    """
+    routed = profile.routing and connection.version != "2.1.1"
+    to_party = connection.parties[0] if connection.parties else None
+    return OcpiClient(
+        client_token,
+        party if routed else None,
+        to_party if routed else None,
+        encoding=profile.header_of(connection.version),
+        timeout_s=timeout_s,
+        reach=reach.with_host_of(connection.versions_url),
+        http=http,
+    )
+
+
 def open_receiver(
     connection: Connection,
     client_token: str,
@@ -342,16 +370,8 @@ def open_receiver(
             f"the partner offers no tokens RECEIVER, but {seen(listed)}",
             hint="ask the partner to receive tokens, then connect again",
         )
-    routed = profile.routing and connection.version != "2.1.1"
-    to_party = connection.parties[0] if connection.parties else None
-    client = OcpiClient(
-        client_token,
-        party if routed else None,
-        to_party if routed else None,
-        encoding=profile.header_of(connection.version),
-        timeout_s=timeout_s,
-        reach=reach.with_host_of(connection.versions_url),
-        http=http,
+    client = open_client(
+        connection, client_token, party, profile=profile, timeout_s=timeout_s, reach=reach, http=http
     )
     dialect = dialect_of(connection.version)
     return TokensReceiver(client, check_url(url, "tokens URL"), dialect, party, profile)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
+import termios
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -26,9 +28,14 @@ try:
     import nfc
     import nfc.clf
     import nfc.clf.pn53x
+    import nfc.clf.transport
 except (ImportError, OSError):
     # OSError: usb1 is there and the library behind it, libusb, is not.
     nfc = None
+    _GONE: tuple[type[Exception], ...] = (OSError,)
+else:
+    # What nfcpy lets through when a device goes away, from pyserial (through termios) and from libusb.
+    _GONE = (OSError, termios.error, nfc.clf.transport.libusb.USBError)
 
 SCHEME = "nfc"
 FORMS = "nfc:usb, nfc:usb:BUS:DEVICE, nfc:tty:USB0:pn532 or nfc:udp:HOST:PORT"
@@ -130,7 +137,7 @@ class NfcpyRadio:
                 self._let_chip_check_crc()
         except self._damage:
             return None
-        except OSError as error:
+        except _GONE as error:
             raise RadioGone(_reason(error)) from None
         return None if target is None else _selection(target)
 
@@ -140,7 +147,7 @@ class NfcpyRadio:
             return bytes(self._clf.exchange(bytearray(frame), wait_s) or b"")
         except self._damage:
             return b""
-        except OSError as error:
+        except _GONE as error:
             raise RadioGone(_reason(error)) from None
 
     def classic(self, command: bytes) -> bytes | None:
@@ -152,8 +159,8 @@ class NfcpyRadio:
             answer, _ = chipset.in_data_exchange(bytearray(command), _CHIP_WAIT_S)
         except self._damage:
             return None
-        except OSError as error:
-            if error.errno == errno.ETIMEDOUT:
+        except _GONE as error:
+            if _number(error) == errno.ETIMEDOUT:
                 return None
             raise RadioGone(_reason(error)) from None
         return bytes(answer)
@@ -162,7 +169,7 @@ class NfcpyRadio:
         """Take the field away."""
         try:
             self._clf.sense()
-        except OSError as error:
+        except _GONE as error:
             raise RadioGone(_reason(error)) from None
 
     def signal(self, *, ok: bool) -> None:
@@ -174,7 +181,7 @@ class NfcpyRadio:
         def ask(apdu: bytes) -> bytes:
             try:
                 return bytes(tell(bytearray(apdu), 1.0))
-            except OSError:
+            except _GONE:
                 return b""
 
         signal_acr122u(ask, ok=ok)
@@ -183,7 +190,7 @@ class NfcpyRadio:
         """Give the device back."""
         try:
             self._clf.close()
-        except (*self._damage, OSError):
+        except (*self._damage, *_GONE):
             # It was pulled out, or does not answer: then there is nothing to give back.
             return
 
@@ -346,7 +353,7 @@ def _open_frontend(path: str) -> _Frontend:
             # It leaves the serial line that it looks at to the garbage collector.
             warnings.simplefilter("ignore", ResourceWarning)
             is_open = frontend.open(path)
-    except OSError as error:
+    except _GONE as error:
         raise _unusable(path, error) from None
     except ImportError:
         raise WrongCall(f"nfcpy has no driver for {SCHEME}:{path}", hint=f"write {FORMS}") from None
@@ -361,13 +368,13 @@ def _open_frontend(path: str) -> _Frontend:
     return opened
 
 
-def _unusable(path: str, error: OSError) -> NoReader:
-    if error.errno == errno.EBUSY:
+def _unusable(path: str, error: Exception) -> NoReader:
+    if _number(error) == errno.EBUSY:
         return ReaderBusy(
             f"another program holds {SCHEME}:{path}",
             hint="rfid-station doctor, which names it; for pcscd: sudo systemctl stop pcscd.socket pcscd",
         )
-    if error.errno in (errno.EACCES, errno.EPERM):
+    if _number(error) in (errno.EACCES, errno.EPERM):
         return NoReader(
             f"this user may not open {SCHEME}:{path}",
             hint="for a serial line: sudo usermod -aG dialout $USER; for USB a rule in /etc/udev/rules.d",
@@ -398,8 +405,14 @@ def _is_random(uid: bytes) -> bool:
     return len(uid) == 4 and uid[0] == _RANDOM_ID
 
 
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error) or "no reason is told").lower()
+def _number(error: Exception) -> int | None:
+    return error.args[0] if isinstance(error, OSError | termios.error) and len(error.args) > 1 else None
+
+
+def _reason(error: Exception) -> str:
+    """In the system's words, where it has some; what libusb says comes by itself."""
+    number = _number(error)
+    return (os.strerror(number) if number else str(error) or "no reason is told").lower()
 
 
 def _sleep(seconds: float, stop: Callable[[], bool]) -> None:

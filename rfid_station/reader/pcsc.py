@@ -185,8 +185,7 @@ class PcscReader:
             self._context, int(_WAIT_S * 1000), [(self._name, self._known)]
         )
         if result not in (scard.SCARD_S_SUCCESS, scard.SCARD_E_TIMEOUT):
-            if result == scard.SCARD_E_UNKNOWN_READER:
-                self._absence = _pulled_out(self._name)
+            self._absence = self._why_away(result)
             self._disconnect()
             self._pause(stop)
             return None
@@ -195,6 +194,10 @@ class PcscReader:
         presence = _Presence(self._known)
         self._absence = None if presence.has_reader else _pulled_out(self._name)
         return presence
+
+    def _why_away(self, result: int) -> NoReader:
+        is_gone = result in (scard.SCARD_E_UNKNOWN_READER, scard.SCARD_E_READER_UNAVAILABLE)
+        return _pulled_out(self._name) if is_gone else _trouble_of_service(result)
 
     def _connect(self) -> bool:
         result, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)

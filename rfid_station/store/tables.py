@@ -242,6 +242,8 @@ class PartnerRow(_Row, table=True):
     whitelist: str | None
     bulk_cursor: int = Field(sa_type=Long)
     urgent_cursor: int = Field(sa_type=Long)
+    resync_no: int = Field(sa_type=Long)
+    """Counts how often both cursors were set back, so that a cursor from before that is known."""
     profile: str
     """The name of the profile that the partner was given."""
     profile_table: str = Field(sa_type=Text)

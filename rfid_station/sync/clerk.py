@@ -54,6 +54,6 @@ class Clerk:
     def commit(self, lane: PartnerLane, commit: Commit) -> None:
         """Write down what is certain by now."""
         self._store.advance(
-            self._partner, commit.lane, commit.cursor, commit.park, commit.unpark, after=commit.after
+            self._partner, commit.lane, commit.cursor, commit.park, commit.unpark, resync=commit.resync
         )
         lane.committed(commit)

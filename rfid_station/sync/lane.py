@@ -57,6 +57,7 @@ class PartnerLane:
         self._rebuild(standing)
 
     def _rebuild(self, standing: Standing) -> None:
+        self._resync = standing.resync
         self._backlog = Backlog(standing, self.timing.scan_limit)
         self._in_flight: dict[int, bool] = {}
         self._committing = False
@@ -81,14 +82,14 @@ class PartnerLane:
     def refresh(self, standing: Standing) -> None:
         """Take over what the store says, now that other desks and processes may have changed it.
 
-        A cursor that somebody set back (a full resync) starts this partner anew, as soon as
-        nothing is under way.
+        A resync starts this partner anew, as soon as nothing is under way. Until then the store does not
+        take a cursor from here.
         """
-        cursors = cursors_of(standing)
-        if any(cursors[lane] < self._backlog.cursors[lane] for lane in Lane):
+        if standing.resync != self._resync:
             if self._is_quiet:
                 self._rebuild(standing)
             return
+        cursors = cursors_of(standing)
         if not standing.behind or cursors[Lane.BULK] > self._backlog.cursors[Lane.BULK]:
             # Another process sent what waits here: somebody wanted it.
             self.outage.release()
@@ -442,7 +443,7 @@ class PartnerLane:
         lane, cursor = moved or (Lane.BULK, self._backlog.cursors[Lane.BULK])
         rows = tuple(row for row in self._unwritten.values() if row)
         gone = tuple(token_id for token_id, row in self._unwritten.items() if not row)
-        return Commit(lane, cursor, rows, gone, after=self._backlog.cursors[lane])
+        return Commit(lane, cursor, rows, gone, resync=self._resync)
 
     def committed(self, commit: Commit) -> None:
         """Take note that a commit is durable."""

@@ -48,12 +48,12 @@ class FeedStore(Protocol):
         cursor: int,
         park: Sequence[Parked] = (),
         unpark: Sequence[int] = (),
-        after: int = 0,
+        resync: int = 0,
     ) -> None:
         """Move a cursor and write or remove the parked rows it passes (token ids in `unpark`), together.
 
-        A cursor never moves back here, and stays where it is when it is short of `after`: then
-        somebody set it back meanwhile. Parking a token again replaces its row.
+        A cursor never moves back here, and stays where it is when `resync` is not the partner's any more:
+        then somebody set it back meanwhile. Parking a token again replaces its row.
         """
 
     def rewind(self, partner: str, actor: Actor) -> int:

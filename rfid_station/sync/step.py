@@ -34,8 +34,8 @@ class Commit:
     cursor: int
     park: tuple[Parked, ...] = ()
     unpark: tuple[int, ...] = ()
-    after: int = 0
-    """Where the lane believes that the cursor is."""
+    resync: int = 0
+    """Which resync of the partner it comes after."""
 
 
 @dataclass(frozen=True, slots=True)

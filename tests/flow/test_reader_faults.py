@@ -1,17 +1,19 @@
 """The reader's service restarted, and the reader pulled out, at every stage of a card (docs/faults.md).
 
-`make soak` (SOAK=1) does it at every exchange with a card.
+`make soak` (SOAK=1) does it at every exchange with a card. Nothing is waited for longer than `QUIET_S`.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 from pcsc_fixtures import FOLDER
@@ -42,7 +44,8 @@ from rfid_station.simulator.readers.pcsc_reader import VirtualPcscReader
 from rfid_station.simulator.readers.pcscd import PrivatePcscd
 
 SOAK = bool(os.environ.get("SOAK"))
-PATIENCE_S = 60
+QUIET_S = 20.0
+"""So long nothing is heard of a loop, or of a program, that does not come back."""
 FAULTS = ["pcscd restarted", "reader unplugged"]
 
 
@@ -79,6 +82,9 @@ class Exchange:
 WAITING, DONE = "waiting", "done"
 FIRST = Exchange(2, reaches=True)
 """Where the driver finds out what the reader can do, before it hands the first card out."""
+LOOKS_AT_A_MADE_CARD = 4
+MOST_HEARD = 60
+"""So many things are heard of a card at most, even of one that is laid there twice."""
 LAST_EXCHANGE = 14
 """So many exchanges an NTAG213 takes with the profile that is made here: one more would never be struck."""
 IN_THE_MIDDLE = [Exchange(5, reaches=True), Exchange(9, reaches=False)]
@@ -97,6 +103,8 @@ class Clumsy(Diary):
     once the desk has said so; then the same card is laid there again."""
 
     fault: ReaderFault | None = None
+    idle_looks: int = 0
+    """So many looks at the reader are to pass before the next card is laid there."""
     picc: VirtualPcscReader | None = None
     station: Station | None = None
     card: VirtualCard | None = None
@@ -131,13 +139,23 @@ class Clumsy(Diary):
     def turned(self, tally: Tally) -> None:
         super().turned(tally)
         is_ready = tally.phase is Phase.WAITING and not self.is_broken and not self.is_away
-        if is_ready and self.made == self.laid + 1:
-            self.laid += 1
-            self.card = blank(self.laid)
-            self.was_begun = False
-            self.strike(WAITING)
-            if self.moment != WAITING:
-                self.lay()
+        if is_ready and self.made == self.laid + 1 and not self.idle_looks:
+            self.take_the_next()
+
+    def take_the_next(self) -> None:
+        self.laid += 1
+        self.card = blank(self.laid)
+        self.was_begun = False
+        self.strike(WAITING)
+        if self.moment != WAITING:
+            self.lay()
+
+    def looked(self) -> None:
+        """The loop looks at its reader."""
+        if self.idle_looks and not self.is_away:
+            self.idle_looks -= 1
+            if not self.idle_looks:
+                self.take_the_next()
 
     def stage(self, stage: Stage, words: str) -> None:
         super().stage(stage, words)
@@ -164,42 +182,67 @@ class Clumsy(Diary):
 
     def said(self, words: str, hint: str | None = None) -> None:
         super().said(words, hint)
-        self.is_away = words != "the reader is back"
-        if self.is_broken and re.match(self.fault.said, words):
+        if words == "the reader is back":
+            self.is_away = False
+        elif re.match(self.fault.said, words):
             assert hint
-            self.is_broken = False
-            if self.made > self.laid:
-                self.picc.remove()
-            self.fault.mend()
-            if self.made <= self.laid:
-                self.lay()
+            self.is_away = True
+            if self.is_broken:
+                self.is_broken = False
+                self.mend()
+
+    def mend(self) -> None:
+        self.fault.mend()
+        if self.made <= self.laid:
+            self.lay()
+        elif self.laid + 1 < len(MOMENTS):
+            # The card that is made stays there for a while: it must not be made twice.
+            self.idle_looks = LOOKS_AT_A_MADE_CARD
 
 
-@pytest.mark.timeout(1800)
+def gives_up(clerk: Clumsy) -> Callable[[], bool]:
+    """Asked between two looks at the reader: whether the clerk has heard nothing new for too long."""
+    heard, since = 0, time.monotonic()
+
+    def is_quiet() -> bool:
+        nonlocal heard, since
+        clerk.looked()
+        if len(clerk.entries) != heard:
+            heard, since = len(clerk.entries), time.monotonic()
+        return time.monotonic() - since > QUIET_S or heard > MOST_HEARD * len(MOMENTS)
+
+    return is_quiet
+
+
+@pytest.mark.timeout(1800 if SOAK else 120)
 def test_at_every_stage_the_card_is_finished_by_the_same_loop(
     fault: ReaderFault, picc: VirtualPcscReader, pcscd: PrivatePcscd, folder: Path
 ) -> None:
     with open_station(folder, CLERK) as station, closing(open_reader(f"pcsc:{pcscd.reader}")) as reader:
         clerk = Clumsy(fault=fault, picc=picc, station=station)
-        deadline = time.monotonic() + PATIENCE_S * (20 if SOAK else 1)
         run = Run(station, station.profile(None), None, len(MOMENTS), clerk)
-        tally = issue_cards(run, reader, lambda: time.monotonic() > deadline)
+        tally = issue_cards(run, reader, gives_up(clerk))
         check_invariants(station)
         made = [card.visual_number for card in station.store.cards.listing()]
-    assert clerk.struck == MOMENTS, clerk.entries
-    assert len(tally.issued) == len(made) == len(MOMENTS), clerk.entries
+    assert clerk.struck == MOMENTS, f"stuck at {clerk.moment}: {clerk.entries[-20:]}"
+    assert len(tally.issued) == clerk.made == len(made) == len(MOMENTS), clerk.entries[-20:]
     assert list(clerk.numbers.values()) == [{number} for number in made]
     assert all(isinstance(error, CardLost) for error in tally.failures)
     assert [one for one in MOMENTS if one not in clerk.failures_at] == [
         one for one in MOMENTS if one in (FIRST, Stage.REGISTER, DONE, WAITING)
     ]
     assert clerk.entries.count("the reader is back") == len(MOMENTS)
+    away = [entry for entry in clerk.entries if re.match(fault.said, entry)]
+    assert len(away) == len(MOMENTS), away
 
 
 # The program
 
+GENUINE_UID = bytes.fromhex("04E10CDA993C80")
+"""Of a chip whose signature by its maker is known."""
 
-@pytest.mark.timeout(60)
+
+@pytest.mark.timeout(120)
 def test_the_program_says_so_and_goes_on(
     fault: ReaderFault, picc: VirtualPcscReader, pcscd: PrivatePcscd, folder: Path, tmp_path: Path
 ) -> None:
@@ -219,7 +262,6 @@ def test_the_program_says_so_and_goes_on(
         first = re.findall(r"EXM-\S+", heard(program, "^ok    1/2 .*Anna Bos.*finished from before"))
         fault.strike()
         heard(program, f"^note  {fault.said}")
-        picc.remove()
         fault.mend()
         heard(program, "^note  the reader is back")
         picc.insert(blank(1))
@@ -236,11 +278,70 @@ def test_the_program_says_so_and_goes_on(
     assert [card.visual_number for card in cards] == [first[0], second[0]]
 
 
-def heard(program: WarmProgram, pattern: str) -> str:
-    """Read what the station says until it says this."""
+@pytest.mark.timeout(120)
+def test_goods_in_says_so_and_goes_on(
+    fault: ReaderFault, picc: VirtualPcscReader, pcscd: PrivatePcscd, folder: Path
+) -> None:
+    lot = ["--supplier", "Maker", "--chip", "NTAG213", "--quantity", "20", "--sample", "1"]
+    command = ["--station", str(folder), "stock", "receive", "L1", *lot, "--reader", f"pcsc:{pcscd.reader}"]
+    with WarmProgram(*command) as program:
+        heard(program, "^tap 1 blank of lot L1")
+        fault.strike()
+        goes_away_and_comes_back(program, fault)
+        picc.lay(StruckField(new_card("ntag213", GENUINE_UID), 5, fault.strike, reaches=False))
+        heard(program, "^same  0/1 .*left reader Virtual PICC")
+        goes_away_and_comes_back(program, fault)
+        heard(program, "^ok    1/1 ")
+        out, said = program.communicate()
+    assert (program.returncode, out) == (0, "lot L1 is released: a sample of 1 was good\n"), said
+
+
+@pytest.mark.timeout(120)
+def test_packing_says_so_and_goes_on(
+    fault: ReaderFault, picc: VirtualPcscReader, pcscd: PrivatePcscd, folder: Path
+) -> None:
+    with open_station(folder, CLERK) as station, closing(open_reader(f"pcsc:{pcscd.reader}")) as reader:
+        cards = [blank(0), blank(1)]
+        picc.insert(cards[0])
+        run = Run(station, station.profile(None), None, 2, Diary(), lambda _card: picc.insert(cards[1]))
+        issue_cards(run, reader, lambda: False)
+    picc.remove()
+    options = ["--no-letter", "--count", "2", "--reader", f"pcsc:{pcscd.reader}"]
+    with WarmProgram("--station", str(folder), "packing", "run", *options) as program:
+        heard(program, "^tap a card")
+        picc.lay(StruckField(cards[0], 3, fault.strike, reaches=False))
+        heard(program, "^not packed: card .* left reader Virtual PICC")
+        goes_away_and_comes_back(program, fault)
+        assert heard(program, "packed$", program.stdout)
+        fault.strike()
+        goes_away_and_comes_back(program, fault)
+        picc.insert(cards[1])
+        assert heard(program, "packed$", program.stdout)
+        _, said = program.communicate()
+    assert program.returncode == 0, said
+    with open_station(folder, CLERK) as station:
+        check_invariants(station)
+        made = [card.id for card in station.store.cards.listing()]
+        assert station.store.packing.waiting(made) == set(made)
+
+
+def goes_away_and_comes_back(program: WarmProgram, fault: ReaderFault) -> None:
+    heard(program, f"^note  {fault.said}")
+    assert heard(program, "^      ").strip()
+    fault.mend()
+    heard(program, "^note  the reader is back")
+
+
+def heard(program: WarmProgram, pattern: str, told: TextIO | None = None) -> str:
+    """Read what the station says until it says this. One that does not say it in time is ended."""
     before = []
-    for line in program.stderr:
-        if re.search(pattern, line):
-            return line
-        before.append(line)
-    raise AssertionError(f"the station ended with {program.wait(PATIENCE_S)}, never said {pattern}: {before}")
+    impatience = threading.Timer(QUIET_S, program.kill)
+    impatience.start()
+    try:
+        for line in told or program.stderr:
+            if re.search(pattern, line):
+                return line
+            before.append(line)
+    finally:
+        impatience.cancel()
+    raise AssertionError(f"the station ended with {program.wait(QUIET_S)}, never said {pattern}: {before}")

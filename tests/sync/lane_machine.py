@@ -85,6 +85,8 @@ class LaneMachine(RuleBasedStateMachine):
         self.scans: list[tuple[Scan, list[Change], float]] = []
         self.fresh = self.fresh_class()
         self.ghosts: list[Ghost] = []
+        self.landed: list[Attempt] = []
+        """Requests that the partner obeyed, and then forgot, before we hear of it."""
         self.lane = self.new_lane()
 
     # What mutants replace
@@ -99,7 +101,7 @@ class LaneMachine(RuleBasedStateMachine):
         return self.feed.newest(CPO, token_id)
 
     def store(self, commit: Commit) -> None:
-        self.feed.advance(CPO, commit.lane, commit.cursor, commit.park, commit.unpark, commit.after)
+        self.feed.advance(CPO, commit.lane, commit.cursor, commit.park, commit.unpark, commit.resync)
 
     # The desk
 
@@ -205,7 +207,9 @@ class LaneMachine(RuleBasedStateMachine):
             differences = self.read_back(attempt) if fault.outcome is ACK else None
             self.lane.finish_proof(attempt, fault.outcome, differences, self.now)
             return
-        if fault.lands:
+        if attempt in self.landed:
+            self.landed.remove(attempt)
+        elif fault.lands:
             self.arrive(attempt.token_id, attempt.revision)
         if fault.lands_later:
             self.ghosts.append(Ghost(attempt.token_id, attempt.revision, self.now + GHOST_BOUND))
@@ -225,10 +229,13 @@ class LaneMachine(RuleBasedStateMachine):
         self.lane.hurry({token_id}, self.now)
         self.start(3)
 
-    @precondition(lambda self: not self.requests and not self.scans)
-    @rule()
-    def somebody_owes_everything_again(self) -> None:
+    @rule(has_lost_all=st.booleans())
+    def somebody_owes_everything_again(self, has_lost_all: bool) -> None:
+        """At any moment, even before a cursor ever moved: what is under way may have landed and be lost."""
         before = set(self.feed.partners[CPO].parked)
+        if has_lost_all:
+            self.holds.clear()
+            self.landed = [attempt for attempt in self.requests if attempt.call is Call.PUT]
         self.feed.rewind(CPO, NOBODY)
         assert set(self.feed.partners[CPO].parked) == before
 
@@ -323,11 +330,11 @@ class LaneMachine(RuleBasedStateMachine):
         known = self.feed.partners[CPO].parked
         unknown = [ghost for ghost in self.ghosts if not self.is_to_verify(known.get(ghost.token_id))]
         self.ghosts = [ghost for ghost in self.ghosts if ghost not in unknown]
-        puts = [attempt for attempt in self.requests if attempt.call is Call.PUT]
+        puts = [one for one in self.requests if one.call is Call.PUT and one not in self.landed]
         for one in [*unknown, *puts] if landed else []:
             if one.revision >= self.holds.get(one.token_id, 0):
                 self.holds[one.token_id] = one.revision
-        self.requests, self.scans = [], []
+        self.requests, self.scans, self.landed = [], [], []
         self.lane, self.fresh = self.new_lane(), self.fresh_class()
 
     @staticmethod

@@ -49,6 +49,7 @@ def token(
 
 @dataclass
 class _Row:
+    resync: int = 0
     cursors: dict[Lane, int] = field(default_factory=lambda: {Lane.BULK: 0, Lane.URGENT: 0})
     parked: dict[int, Parked] = field(default_factory=dict)
 
@@ -97,7 +98,9 @@ class MemoryFeed:
             row = self.partners[partner]
             behind = sum(change.revision > row.cursors[Lane.BULK] for change in self._seen(partner))
             behind = behind if counted else min(behind, 1)
-            return Standing(partner, dict(row.cursors), self.head, tuple(row.parked.values()), behind)
+            return Standing(
+                partner, dict(row.cursors), self.head, tuple(row.parked.values()), behind, row.resync
+            )
 
     def enforce(self, partner: str) -> None:
         """Every partner of these tests gets everything."""
@@ -129,12 +132,12 @@ class MemoryFeed:
         cursor: int,
         park: Sequence[Parked] = (),
         unpark: Sequence[int] = (),
-        after: int = 0,
+        resync: int = 0,
     ) -> None:
         with self._lock:
             self.calls["advance"] += 1
             row = self.partners[partner]
-            if row.cursors[lane] >= after:
+            if row.resync == resync:
                 row.cursors[lane] = max(row.cursors[lane], cursor)
             for token_id in unpark:
                 row.parked.pop(token_id, None)
@@ -142,7 +145,8 @@ class MemoryFeed:
 
     def rewind(self, partner: str, actor: Actor) -> int:
         with self._lock:
-            self.partners[partner].cursors = {Lane.BULK: 0, Lane.URGENT: 0}
+            row = self.partners[partner]
+            row.resync, row.cursors = row.resync + 1, {Lane.BULK: 0, Lane.URGENT: 0}
             return len(self.tokens)
 
     def renew(self, partner: str, token_id: int) -> None:

@@ -88,11 +88,11 @@ def test_a_cursor_that_was_set_back_meanwhile_stays_there(station: Station) -> N
     feed = station.store.feed
     feed.advance(CPO, Lane.BULK, 3)
     feed.rewind(CPO, CLERK)
-    feed.advance(CPO, Lane.BULK, 4, [Parked(3, 3, 1, DUE, True, "lost")], after=3)
+    feed.advance(CPO, Lane.BULK, 4, [Parked(3, 3, 1, DUE, True, "lost")], resync=0)
     standing = feed.standing(CPO)
     assert standing.cursors[Lane.BULK] == 0
     assert len(standing.parked) == 1, "what is known of a token is kept all the same"
-    feed.advance(CPO, Lane.BULK, 4, after=0)
+    feed.advance(CPO, Lane.BULK, 4, resync=standing.resync)
     assert feed.standing(CPO).cursors[Lane.BULK] == 4
 
 

@@ -179,6 +179,14 @@ class ParksLater(LaneMachine):
         self.feed.advance(CPO, commit.lane, commit.cursor, commit.park, commit.unpark)
 
 
+class UndoesAResync(LaneMachine):
+    """A cursor moves though it was set back meanwhile; it was at zero before, and is no lower now."""
+
+    def store(self, commit: Commit) -> None:
+        now = self.feed.partners[CPO].resync
+        self.feed.advance(CPO, commit.lane, commit.cursor, commit.park, commit.unpark, resync=now)
+
+
 def world_of(core: type[PartnerLane]) -> type[LaneMachine]:
     return type(core.__name__, (_Judge,), {"lane_class": core})
 
@@ -198,6 +206,7 @@ WRONG_WORLDS = [
     ReadBeforeTheTurn,
     ReadBeforeWhatWasSent,
     ParksLater,
+    UndoesAResync,
     *map(world_of, WRONG_CORES),
 ]
 

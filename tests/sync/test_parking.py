@@ -10,6 +10,8 @@ import pytest
 from cpo_double import DOWN, GARBAGE, LOST, REFUSED, UNAUTHORIZED, CpoDouble, FakeClock, Fault, first, numbers
 from memory_feed import MemoryFeed, peer
 
+from rfid_station.domain.actor import Actor
+from rfid_station.domain.card import Role
 from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.feed import Lane, Parked
 from rfid_station.domain.token import Token
@@ -17,6 +19,7 @@ from rfid_station.sync.courier import Courier
 from rfid_station.sync.drive import Replicator
 from rfid_station.sync.report import LaneReport, LaneState
 
+NOBODY = Actor("nobody", Role.SYSTEM)
 CPO = "CPO"
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 
@@ -332,7 +335,7 @@ def test_garbage_is_no_acknowledgement() -> None:
 def test_a_full_resync_is_a_cursor_at_zero() -> None:
     desk = Desk(tokens=5)
     desk.run()
-    desk.feed.partners[CPO].cursors[Lane.BULK] = 0
+    desk.feed.rewind(CPO, NOBODY)
     assert desk.run().is_settled
     assert len(desk.cpo.puts) == 10
 
@@ -341,7 +344,7 @@ def test_a_full_resync_reaches_a_lane_at_work_as_well() -> None:
     desk = Desk(tokens=5)
     courier = desk.courier()
     courier.drain(math.inf, is_patient=False)
-    desk.feed.partners[CPO].cursors[Lane.BULK] = 0
+    desk.feed.rewind(CPO, NOBODY)
     courier.drain(math.inf, is_patient=False)
     assert len(desk.cpo.puts) == 10
     assert desk.feed.standing(CPO).is_settled

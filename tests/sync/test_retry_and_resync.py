@@ -154,6 +154,22 @@ def test_a_lane_that_is_at_work_does_not_undo_a_resync() -> None:
     assert sorted(numbers(desk.cpo.puts[120:])) == list(range(1, 121))
 
 
+def test_a_lane_whose_cursor_never_moved_does_not_undo_a_resync_either() -> None:
+    """It is at zero before and after: the number of the resync tells the two apart."""
+    desk = Desk(tokens=12)
+    courier = desk.replicator.couriers()[0]
+
+    def rewind(number: int, _token: object) -> None:
+        if number == 5:
+            desk.replicator.rewind(CPO, SOMEBODY)
+
+    desk.cpo.fault = rewind
+    for _ in range(2):
+        courier.drain(math.inf, is_patient=False)
+    assert desk.feed.standing(CPO).is_settled
+    assert sorted(numbers(desk.cpo.puts[12:])) == list(range(1, 13))
+
+
 def test_a_dead_partner_with_a_long_backlog_is_left_and_not_turned_over_and_over() -> None:
     desk = Desk(tokens=250)
     desk.cpo.fault = lambda _number, _token: DOWN

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import Request
-from pydantic import StringConstraints, ValidationError, field_validator
+from pydantic import ValidationError
 
-from rfid_station.domain.hub_client import ConnectionStatus, HubClient
 from rfid_station.domain.token import Party
 from rfid_station.errors import Conflict
 from rfid_station.ocpi.port import HubClientBook
@@ -27,33 +25,8 @@ from rfid_station.ocpi.server.request import (
     refusal,
     success,
 )
-from rfid_station.ocpi.wire.fields import ASCII, CountryCode, PartyId
-from rfid_station.ocpi.wire.transport import WireModel, complaints, exact_instant
-
-MOST_CHARACTERS = 64
-"""In a role, and in a time: both are open, and neither needs more."""
-
-_Role = Annotated[str, StringConstraints(min_length=1, max_length=MOST_CHARACTERS, pattern=ASCII)]
-
-
-class ClientInfo(WireModel):
-    """ClientInfo class. The role is open: a hub may tell of parties that are not our business."""
-
-    party_id: PartyId
-    country_code: CountryCode
-    role: _Role
-    status: str
-    last_updated: Annotated[str, StringConstraints(max_length=MOST_CHARACTERS)]
-
-    @field_validator("status")
-    @classmethod
-    def _known_status(cls, status: str) -> str:
-        return ConnectionStatus(status.upper()).value
-
-    @field_validator("last_updated")
-    @classmethod
-    def _date_time(cls, last_updated: str) -> str:
-        return _stamp_text(exact_instant(last_updated))
+from rfid_station.ocpi.wire.client_info import client_from_wire, client_to_wire
+from rfid_station.ocpi.wire.transport import complaints
 
 
 class HubClientInfoReceiver:
@@ -89,31 +62,3 @@ class HubClientInfoReceiver:
         except Conflict:
             return refusal(200, CLIENT_ERROR, "you have told us of too many parties")
         return done()
-
-
-def client_from_wire(data: object) -> HubClient:
-    """Read a ClientInfo object.
-
-    :raises ValidationError: it is none
-    """
-    info = ClientInfo.model_validate(data)
-    party = Party(info.country_code.upper(), info.party_id.upper())
-    return HubClient(
-        party, info.role.upper(), ConnectionStatus(info.status), exact_instant(info.last_updated)
-    )
-
-
-def client_to_wire(client: HubClient) -> dict[str, object]:
-    """Write a ClientInfo object."""
-    return ClientInfo(
-        party_id=client.party.party_id,
-        country_code=client.party.country_code,
-        role=client.role,
-        status=client.status,
-        last_updated=_stamp_text(client.last_updated),
-    ).model_dump()
-
-
-def _stamp_text(at: datetime) -> str:
-    fraction = "milliseconds" if at.microsecond else "seconds"
-    return at.replace(tzinfo=None).isoformat(timespec=fraction) + "Z"

@@ -19,9 +19,9 @@ from rfid_station import __version__
 from rfid_station.domain.hub_client import ConnectionStatus
 from rfid_station.domain.token import TokenType, Whitelist
 from rfid_station.ocpi.port import Allowed, Us
-from rfid_station.ocpi.server.hub_clients import ClientInfo
 from rfid_station.ocpi.wire import usage, v2_1_1, v2_2_1
 from rfid_station.ocpi.wire.authorize import LONGEST_REFERENCE, LocationReferences, LocationReferences211
+from rfid_station.ocpi.wire.client_info import ClientInfo
 from rfid_station.ocpi.wire.dialect import DIALECTS
 from rfid_station.ocpi.wire.fields import Language
 from rfid_station.ocpi.wire.transport import Url, Version, WireModel

@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, select
 
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.partner import Connection as PartnerConnection
@@ -34,6 +34,11 @@ def partner_row(connection: Connection, name: str) -> Row[Any]:
         known = f"known partners: {', '.join(names)}" if names else "rfid-station partner add --help"
         raise WrongCall(f"there is no partner {name!r}", hint=known)
     return row
+
+
+def owed_anew() -> dict[str, int | ColumnElement[int]]:
+    """What changes in a partner's row when it is owed everything anew."""
+    return {"bulk_cursor": 0, "urgent_cursor": 0, "resync_no": partner.c.resync_no + 1}
 
 
 def partner_from(row: Row[Any]) -> Partner:

@@ -23,6 +23,7 @@ from rfid_station.store.partners.covers import enforce
 from rfid_station.store.partners.partner_rows import (
     agreement_columns,
     connection_text,
+    owed_anew,
     partner_from,
     partner_row,
     profile_columns,
@@ -296,8 +297,7 @@ class Partners:
                 state=PartnerState.DISCONNECTED.value,
                 connection=None,
                 client_token_ref="",
-                bulk_cursor=0,
-                urgent_cursor=0,
+                **owed_anew(),
             )
 
     # Who calls
@@ -401,6 +401,7 @@ def _insert(
         "client_token_ref": client_token_ref,
         "bulk_cursor": 0,
         "urgent_cursor": 0,
+        "resync_no": 0,
         "is_ending": False,
         "cover_no": 0,
         **agreement_columns(agreement),
@@ -448,7 +449,7 @@ def _connect(
     return partner_from(partner_row(ledger.connection, name))
 
 
-def _set(ledger: Ledger, name: str, action: str, **columns: str | int | None) -> Partner:
+def _set(ledger: Ledger, name: str, action: str, **columns: str | int | ColumnElement[int] | None) -> Partner:
     ledger.connection.execute(update(partner).where(partner.c.name == name).values(columns))
     _note(ledger, name, action)
     return partner_from(partner_row(ledger.connection, name))

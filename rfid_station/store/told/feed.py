@@ -44,7 +44,7 @@ from rfid_station.store.engines.spelling import member
 from rfid_station.store.expiring import end_due
 from rfid_station.store.ledger import booking
 from rfid_station.store.partners.covers import bring_up_to_date
-from rfid_station.store.partners.partner_rows import agreement_of, partner_row
+from rfid_station.store.partners.partner_rows import agreement_of, owed_anew, partner_row
 from rfid_station.store.tables import IS_URGENT, event, meta, parked, partner, token, withdrawn
 from rfid_station.store.told.sight import SHOWN, Sight, own_change
 
@@ -75,11 +75,9 @@ _CARD_AND_SHOWN = select(token.c.card_id, *SHOWN).where(token.c.id == bindparam(
 def _forward(cursor: Column[int]) -> Update:
     """Move a cursor of a partner; it is not moved back, nor when somebody else moved it back."""
     to: BindParameter[int] = bindparam("cursor")
-    after: BindParameter[int] = bindparam("after")
+    is_known = partner.c.resync_no == bindparam("resync")
     return (
-        update(partner)
-        .where(partner.c.name == bindparam("of"), cursor < to, cursor >= after)
-        .values({cursor: to})
+        update(partner).where(partner.c.name == bindparam("of"), cursor < to, is_known).values({cursor: to})
     )
 
 
@@ -136,6 +134,7 @@ class Feed:
                 head=connection.execute(_HEAD).scalar_one(),
                 parked=tuple(_parked_of(one) for one in connection.execute(_PARKED, {"of": row.id})),
                 behind=(sight.behind if counted else sight.is_behind)(connection, row.bulk_cursor),
+                resync=row.resync_no,
             )
 
     def changes_after(self, partner: str, revision: int, lane: Lane, limit: int) -> list[Change]:
@@ -178,12 +177,12 @@ class Feed:
         cursor: int,
         park: Sequence[Parked] = (),
         unpark: Sequence[int] = (),
-        after: int = 0,
+        resync: int = 0,
     ) -> None:
         """Move a cursor and write or remove the parked rows it passes (token ids in `unpark`), together.
 
-        A cursor never moves back here, and stays where it is when it is short of `after`: then
-        somebody set it back meanwhile. Parking a token again replaces its row, and wins over unparking.
+        A cursor never moves back here, and stays where it is when `resync` is not the partner's any more:
+        then somebody set it back meanwhile. Parking a token again replaces its row, and wins over unparking.
 
         A cursor alone does not wait for the disk. Should the power fail before it is there, the window is
         sent again, which is harmless: so is every PUT of a newest state. A parked row waits, because it may
@@ -193,7 +192,7 @@ class Feed:
         """
         begin = self._database.write if park or unpark else self._database.note
         with begin() as connection:
-            forward = {"of": partner, "cursor": cursor, "after": after}
+            forward = {"of": partner, "cursor": cursor, "resync": resync}
             is_moved = connection.execute(_FORWARD[lane], forward).rowcount > 0
             if park or unpark or not is_moved:
                 _keep_parked(connection, partner_row(connection, partner).id, park, unpark)
@@ -207,7 +206,7 @@ class Feed:
         """
         with booking(self._database, actor) as ledger:
             row = partner_row(ledger.connection, partner)
-            back = update(_PARTNER).where(_PARTNER.c.id == row.id).values(bulk_cursor=0, urgent_cursor=0)
+            back = update(_PARTNER).where(_PARTNER.c.id == row.id).values(owed_anew())
             ledger.connection.execute(back)
             ledger.note(_RESYNC, f"partner:{row.name}", cursor=row.bulk_cursor)
             return Sight.of(ledger.connection, row).behind(ledger.connection, 0)
