@@ -44,7 +44,7 @@ class ContractId:
     written_check: str | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
-        return "-".join([self.country, self.provider, self.instance, self.check])
+        return f"{self.country}-{self.provider}-{self.instance}-{self.check}"
 
     @property
     def compact(self) -> str:

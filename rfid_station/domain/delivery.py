@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Verdict(StrEnum):
@@ -21,8 +21,7 @@ class Verdict(StrEnum):
     """The partner does not accept our client token any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The verdict on one request, the reason in words, and how long the partner asks to wait."""
 
     verdict: Verdict

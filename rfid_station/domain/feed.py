@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from rfid_station.domain.token import Token
 
@@ -20,8 +21,7 @@ class Lane(StrEnum):
     BULK = "bulk"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A token in its newest state, at the revision that made it so."""
 
     revision: int

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.errors import PartnerError, PartnerRefused, PartnerUnreachable
@@ -28,8 +28,7 @@ FORWARD_TIMED_OUT = 4002
 """OCPI 2.2.1 status_codes: a hub passed the request on and had no answer to it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """How one request ended: the verdict, what it rests on, and the `data` of an OCPI answer.
 
     `http_status` is None when no answer came, `status_code` when the answer was not OCPI.
@@ -38,9 +37,13 @@ class Answer:
     outcome: Outcome
     http_status: int | None = None
     status_code: int | None = None
-    data: object = field(default=None, repr=False)
+    data: object = None
     link: str | None = None
     """Where the next page of a list is, as its header says it (transport_and_format, Pagination)."""
+
+    def __repr__(self) -> str:
+        """Without the data, which may hold a credentials token."""
+        return f"Answer({self.outcome!r}, http_status={self.http_status}, status_code={self.status_code})"
 
     @property
     def is_acknowledged(self) -> bool:
@@ -100,10 +103,13 @@ def _ocpi_words(found: Envelope) -> str:
     return f"{words}: {found.status_message}" if found.status_message else words
 
 
+_envelope = TypeAdapter(Envelope).validator.validate_json
+
+
 def _open_envelope(body: bytes) -> tuple[Envelope | None, str]:
     """The envelope, or what came in its place, not yet fit to be shown."""
     try:
-        return Envelope.model_validate_json(body), ""
+        return _envelope(body), ""
     except ValidationError:
         return _read_patiently(body)
 
@@ -122,15 +128,15 @@ def _read_patiently(body: bytes) -> tuple[Envelope | None, str]:
 
 
 def _verdict(http_status: int, status_code: int | None) -> Verdict:
+    if http_status in (200, 201):
+        return _verdict_of_code(status_code)
     if http_status in (401, 403):
         return Verdict.UNAUTHORIZED
     if http_status == 504:
         return Verdict.AMBIGUOUS
     if 300 <= http_status < 400 or http_status >= 500 or http_status in (408, 429):
         return Verdict.UNREACHABLE
-    if http_status not in (200, 201):
-        return Verdict.REFUSED
-    return _verdict_of_code(status_code)
+    return Verdict.REFUSED
 
 
 _BY_CLASS = {1: Verdict.ACKNOWLEDGED, 3: Verdict.UNREACHABLE, 4: Verdict.UNREACHABLE}

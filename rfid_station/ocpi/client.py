@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Generator, Mapping
-from dataclasses import replace
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -199,7 +198,7 @@ class OcpiClient:
             detail = f"HTTP {status}, and more than {LARGEST_ANSWER} bytes, which is no OCPI answer"
             return Answer(Outcome(answer.outcome.verdict, detail, answer.outcome.retry_after_s), status)
         link = answered.headers.get("link")
-        return replace(answer, link=link) if link else answer
+        return answer._replace(link=link) if link else answer
 
     def _stopped(self, http_status: int, detail: str) -> Answer:
         words = seen(f"HTTP {http_status}: {detail}", self._secrets, length=300)
@@ -276,7 +275,7 @@ class TokensReceiver:
         answer = yield from self._client.calling(method, url, told, is_functional=True)
         if answer.is_acknowledged:
             known.note(url, body)
-        return answer.outcome if part is None else replace(answer.outcome, is_partial=True)
+        return answer.outcome if part is None else answer.outcome._replace(is_partial=True)
 
     def request(self, token: Token) -> tuple[str, dict[str, object]]:
         """The URL and body with which a token is told, before anything is sent.

@@ -13,10 +13,9 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 from urllib.parse import SplitResult, urljoin, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
@@ -46,25 +45,31 @@ _Client = TypeVar("_Client", ClientBuilder, SyncClientBuilder)
 _Building = TypeVar("_Building", bound=BaseRequestBuilder)
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(NamedTuple):
     """A request, ready to the last byte."""
 
     method: str
     url: str
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+    def __repr__(self) -> str:
+        """Without headers and body, which may hold a credentials token."""
+        return f"HttpRequest({self.method!r}, {self.url!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
+class HttpAnswer(NamedTuple):
     """An answer that came whole."""
 
     status: int
-    headers: Mapping[str, str] = field(repr=False)
+    headers: Mapping[str, str]
     """Names in lower case."""
-    content: bytes | None = field(repr=False)
+    content: bytes | None
     """None where it is larger than `LARGEST_ANSWER`."""
+
+    def __repr__(self) -> str:
+        """Without headers and content, which may hold a credentials token."""
+        return f"HttpAnswer({self.status})"
 
 
 class NoAnswer(Exception):
@@ -259,7 +264,7 @@ def _pin(place: Place) -> Pin | None:
 
 def _is_direct(place: Place) -> bool:
     """Whether no proxy comes between: this machine, and what was looked up here."""
-    return place.is_here or place.address is not None
+    return place.address is not None or place.is_here
 
 
 def _is_by_proxy(origin: str) -> bool:

@@ -8,7 +8,6 @@ count that say what it holds from then on: an acknowledged insert, update or del
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 
 from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.partner_profile import STANDARD, PartnerProfile
@@ -116,4 +115,4 @@ def _told(what: str, answer: Answer, after: Outcome | None = None) -> Outcome:
     words = f"{what}: {outcome.detail}"
     if after and after.verdict is not Verdict.ACKNOWLEDGED:
         words = f"{after.detail}; {words}"
-    return replace(outcome, detail=words)
+    return outcome._replace(detail=words)

@@ -7,7 +7,7 @@ brought is not sent again by the bulk lane.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence, Sized
 from dataclasses import dataclass
 
 from rfid_station.domain.feed import Change, Lane, Standing
@@ -61,7 +61,7 @@ class Backlog:
     @property
     def has_news(self) -> bool:
         """Whether a page is to be read: there may be one, and there is too little to go on with."""
-        return self._wants_bulk or self._wants_urgent
+        return self._wants(Lane.URGENT, self._owed_urgent) or self._wants(Lane.BULK, self._owed)
 
     # Reading
 
@@ -81,9 +81,9 @@ class Backlog:
 
     def next_scan(self) -> Scan | None:
         """The page to read next, if any is missing and there is too little to go on with."""
-        if self._wants_urgent:
+        if self._wants(Lane.URGENT, self._owed_urgent):
             return self._take(Lane.URGENT, self._furthest)
-        if self._wants_bulk:
+        if self._wants(Lane.BULK, self._owed):
             return self._take(Lane.BULK, self._read_to[Lane.BULK])
         return None
 
@@ -92,16 +92,8 @@ class Backlog:
         is_much = len(self._owed) > _FEW
         return Scan(Lane.BULK, self._owed[0] - 1, self._limit) if is_much else None
 
-    @property
-    def _wants_bulk(self) -> bool:
-        return self._wants(Lane.BULK, len(self._owed))
-
-    @property
-    def _wants_urgent(self) -> bool:
-        return self._wants(Lane.URGENT, len(self._owed_urgent))
-
-    def _wants(self, lane: Lane, owed: int) -> bool:
-        return not self._is_read[lane] and lane not in self._scanning and owed < self._limit
+    def _wants(self, lane: Lane, owed: Sized) -> bool:
+        return not self._is_read[lane] and lane not in self._scanning and len(owed) < self._limit
 
     def _take(self, lane: Lane, after: int) -> Scan:
         self._scanning.add(lane)
@@ -120,7 +112,7 @@ class Backlog:
                 )
         is_last_page = len(changes) < scan.limit and scan.lane not in self._outdated
         self._outdated.discard(scan.lane)
-        reached = max([scan.after, *(change.revision for change in changes)])
+        reached = changes[-1].revision if changes else scan.after
         self._read_to[scan.lane] = max(self._read_to[scan.lane], reached)
         self._is_read[scan.lane] = is_last_page
         if scan.lane is Lane.BULK:
@@ -165,10 +157,12 @@ class Backlog:
         """Take a token as settled up to a revision, read or not; returns how many entries that ticked off."""
         if revision > self.cursors[Lane.BULK] and revision not in self._entries:
             self._add(Entry(revision, token_id, is_urgent=False, is_done=True))
-        settled = [entry for entry in self.owed_of(token_id) if entry.revision <= revision]
-        for entry in settled:
-            self._tick_off(entry)
-        return len(settled)
+        settled = 0
+        for entry in self._of_token.get(token_id, ()):
+            if entry.revision <= revision and not entry.is_done:
+                self._tick_off(entry)
+                settled += 1
+        return settled
 
     def drop(self, token_id: int) -> None:
         """Forget a token that the store does not hold any more."""

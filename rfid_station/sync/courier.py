@@ -7,6 +7,7 @@ import threading
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 
 from rfid_station.domain.feed import Change, Parked
 from rfid_station.errors import StationError
@@ -84,7 +85,7 @@ class Courier:
     def abandon(self) -> None:
         """Wait for it no longer. The request under way ends some time, and nothing follows it."""
         self.stop()
-        self._speaker.note(last_error="the last request has not been answered yet")
+        self.traffic.last_error = "the last request has not been answered yet"
 
     def rest(self, most_s: float) -> None:
         """Sleep until there is something to do, or so many seconds are over."""
@@ -132,7 +133,7 @@ class Courier:
         try:
             self._drain(until_s, is_patient=is_patient)
         except StationError as trouble:
-            self._speaker.note(last_error=trouble.message, resumes_at=None)
+            self.traffic.last_error, self.traffic.resumes_at = trouble.message, None
             self._forget()
             raise
         except BaseException:
@@ -140,14 +141,14 @@ class Courier:
             raise
 
     def _drain(self, until_s: float, *, is_patient: bool) -> None:
-        self._speaker.note(resumes_at=None)
+        self.traffic.resumes_at = None
         lane = self._refreshed_lane()
         has_looked = False
-        while self._may_go_on(until_s):
+        while not self._is_enough(until_s):
             self._look_up(lane)
             step = lane.next_step(self.clock.now())
             if isinstance(step, Wait):
-                self._speaker.note(resumes_at=step.until)
+                self.traffic.resumes_at = step.until
                 if not is_patient:
                     break
                 is_over = not self._sit_out(step, until_s)
@@ -174,8 +175,8 @@ class Courier:
             lane.is_held = self.is_held
             lane.wake()
 
-    def _may_go_on(self, until_s: float) -> bool:
-        return not self._stopped.is_set() and self.clock.elapsed_s() <= until_s
+    def _is_enough(self, until_s: float) -> bool:
+        return self._stopped.is_set() or self.clock.elapsed_s() > until_s
 
     def _sit_out(self, wait: Wait, until_s: float) -> bool:
         if wait.until is None or self.has_given_up:
@@ -263,8 +264,8 @@ class Courier:
             self._clerk,
             self.clock,
             look_up=self._look_up,
-            is_enough=lambda: not self._may_go_on(until_s),
-            is_wanted=lambda: self._turns.is_wanted(self.name),
+            is_enough=partial(self._is_enough, until_s),
+            is_wanted=partial(self._turns.is_wanted, self.name),
         )
         run_in_loop(Shift(work, self.peer.profile.max_in_flight).run(first))
 

@@ -24,7 +24,7 @@ from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.feed import Change, Lane, Parked, Standing
 from rfid_station.sync.backlog import Backlog, Entry, cursors_of
 from rfid_station.sync.outage import Outage
-from rfid_station.sync.pace import Draw, Pace, PaceState, Timing
+from rfid_station.sync.pace import Draw, Pace, Timing
 from rfid_station.sync.step import Attempt, Call, Commit, Deliver, Scan, Step, Wait
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -259,7 +259,7 @@ class PartnerLane:
         self._heed(outcome, now)
 
     def _heed(self, outcome: Outcome, now: datetime) -> None:
-        self.outage.look(now, is_down=self.pace.state(now) is PaceState.DOWN, is_well=self.pace.is_well)
+        self.outage.look(now, is_down=self.pace.is_down, is_well=self.pace.is_well)
         if outcome.retry_after_s is not None:
             self.pace.wait(now, outcome.retry_after_s)
 
@@ -389,7 +389,7 @@ class PartnerLane:
     def _leave_unproven(self, attempt: Attempt, outcome: Outcome, now: datetime) -> None:
         row = self._parked.get(attempt.token_id)
         if row and row.must_verify and outcome.verdict is Verdict.AMBIGUOUS:
-            self._doubt(replace(attempt, revision=row.revision), outcome.detail, now)
+            self._doubt(attempt._replace(revision=row.revision), outcome.detail, now)
         elif row:
             self._postpone(attempt.token_id, now)
         else:

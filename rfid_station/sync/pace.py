@@ -91,13 +91,18 @@ class Pace:
         """What stands in the way of a request."""
         if self._is_unauthorized:
             return PaceState.UNAUTHORIZED
-        if self._failures >= self._timing.breaker_after:
+        if self.is_down:
             return PaceState.DOWN
         return PaceState.PAUSED if self.is_pausing(now) else PaceState.OPEN
 
     def allows(self, now: datetime, in_flight: int) -> bool:
         """Whether one more request may go: not in a pause, and alone after a failure."""
         return not self.is_pausing(now) and (self.is_well or in_flight == 0)
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the breaker is open."""
+        return self._failures >= self._timing.breaker_after and not self._is_unauthorized
 
     @property
     def is_well(self) -> bool:

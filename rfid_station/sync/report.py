@@ -80,7 +80,7 @@ class LaneReport:
         return self.state in (LaneState.IN_STEP, LaneState.NOT_IN_FORCE, LaneState.HELD, LaneState.PULLS)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Traffic:
     """What a lane did and met so far, as far as this process knows."""
 

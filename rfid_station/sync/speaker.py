@@ -10,9 +10,8 @@ import asyncio
 import math
 import threading
 from collections.abc import Generator
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.feed import Change
@@ -25,8 +24,7 @@ from rfid_station.sync.report import Traffic
 from rfid_station.sync.step import Call, Deliver
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """One request to be made."""
 
     call: Call
@@ -40,8 +38,7 @@ Said = TypeVar("Said")
 Dialogue = Generator[Ask, Told, Said]
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What came of one request: the state it was about, the outcome, and what a GET showed."""
 
     change: Change
@@ -155,20 +152,16 @@ class Speaker:
         return await self._swift.prove_soon(ask.token)
 
     def _noted(self, ask: Ask, told: Told) -> Told:
-        known, outcome = self.traffic, told[0]
-        error, success = known.last_error, known.last_success
+        outcome, _ = told
         if outcome.verdict is Verdict.ACKNOWLEDGED:
-            success = self._clock.now()
+            self.traffic.last_success = self._clock.now()
         else:
-            error = f"{outcome.verdict}: {outcome.detail}"
-        is_put = ask.call is Call.PUT
-        puts, proofs = known.puts + is_put, known.proofs + (not is_put)
-        self.traffic = Traffic(puts, proofs, error, known.resumes_at, success)
+            self.traffic.last_error = f"{outcome.verdict}: {outcome.detail}"
+        if ask.call is Call.PUT:
+            self.traffic.puts += 1
+        else:
+            self.traffic.proofs += 1
         return told
-
-    def note(self, **known: object) -> None:
-        """Take note of what else the traffic comes to."""
-        self.traffic = replace(self.traffic, **known)  # type: ignore[arg-type]
 
     # The rate
 
@@ -183,9 +176,11 @@ class Speaker:
 
     def begin_request(self) -> None:
         """Wait until the next request may begin, and begin it."""
+        if not self._apart_s:
+            return
         self._is_one_about_to_begin = False
         self.await_rate()
-        self._is_one_about_to_begin = self._apart_s > 0
+        self._is_one_about_to_begin = True
 
     def _goes_out(self) -> None:
         """Take note that a request is sent now: the next one keeps its distance from this moment."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import NamedTuple
 
 from rfid_station.domain.feed import Lane, Parked
 from rfid_station.domain.token import Token
@@ -19,8 +20,7 @@ class Scan:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(NamedTuple):
     """Read a token again and begin a request about it."""
 
     token_id: int
@@ -55,8 +55,7 @@ class Call(Enum):
     PROVE = "prove"
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """A request that is under way. `token` is our own state, before the agreement presents it."""
 
     call: Call

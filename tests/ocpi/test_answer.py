@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rfid_station.domain.delivery import Verdict
 from rfid_station.errors import PartnerRefused, PartnerUnreachable
 from rfid_station.ocpi.answer import Answer, error_of, read_answer, retry_after_s
+from rfid_station.ocpi.http import HttpAnswer, HttpRequest
 from rfid_station.ocpi.seen import LENGTH, seen
 
 NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
@@ -201,6 +202,15 @@ def test_an_odd_writing_of_json_is_read_all_the_same(content: bytes) -> None:
 )
 def test_what_only_looks_like_an_acknowledgement_is_none(content: bytes) -> None:
     assert not read_answer(200, content).is_acknowledged
+
+
+def test_headers_and_bodies_never_show_in_a_repr() -> None:
+    headers = {"authorization": "Token of-the-client"}
+    shown = repr(HttpRequest("PUT", "http://cpo/tokens", headers, b"of-the-body"))
+    shown += repr(HttpAnswer(200, headers, b"of-the-answer"))
+    assert "PUT" in shown
+    assert "200" in shown
+    assert "of-the" not in shown
 
 
 def test_data_never_shows_in_a_repr() -> None:

@@ -348,7 +348,7 @@ class Patching(CpoDouble):
 
     def put(self, token: Token) -> Outcome:
         outcome = super().put(token)
-        return replace(outcome, is_partial=bool(self.parts) and self.parts.pop(0))
+        return outcome._replace(is_partial=bool(self.parts) and self.parts.pop(0))
 
 
 def test_a_part_that_reads_back_as_the_whole_is_enough() -> None:

@@ -44,7 +44,7 @@ class Desk:
         self.cpo = CpoDouble()
         self.clock = FakeClock()
         agreed = Agreement(**agreement)
-        self.feed.views[CPO] = lambda change: replace(change, token=agreed.present(change.token))
+        self.feed.views[CPO] = lambda change: change._replace(token=agreed.present(change.token))
         peers = [peer(CPO, self.cpo, agreed)]
         self.replicator = Replicator(self.feed, peers, self.clock, draw=lambda: 1 - 1e-9)
         self.replicator.run_until_settled(60)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -119,7 +118,7 @@ def test_a_partner_sees_the_token_as_its_agreement_presents_it() -> None:
     feed, cpo = MemoryFeed(CPO), CpoDouble()
     feed.issue(1)
     agreement = Agreement(whitelist=Whitelist.NEVER)
-    feed.views[CPO] = lambda change: replace(change, token=agreement.present(change.token))
+    feed.views[CPO] = lambda change: change._replace(token=agreement.present(change.token))
     Replicator(feed, [peer(CPO, cpo, agreement)], FakeClock()).run_until_settled(60)
     assert cpo.puts[0].whitelist is Whitelist.NEVER
     assert feed.tokens[1].token.whitelist is Whitelist.ALLOWED

@@ -74,6 +74,25 @@ def test_a_turn_is_held_by_one(turns: Turns) -> None:
         assert again
 
 
+def test_who_has_the_turn_sees_that_somebody_waits(turns: Turns) -> None:
+    def wait_for_it() -> None:
+        with turns.take(CPO, FAILSAFE_S) as is_theirs:
+            assert is_theirs
+
+    waiter = threading.Thread(target=wait_for_it)
+    with turns.take(CPO, 0):
+        assert not turns.is_wanted(CPO)
+        waiter.start()
+        until_s = time.monotonic() + FAILSAFE_S
+        while not turns.is_wanted(CPO):
+            assert time.monotonic() < until_s
+            time.sleep(0.001)
+    waiter.join(FAILSAFE_S)
+    time.sleep(0.03)  # among machines it is asked every now and then
+    with turns.take(CPO, 0):
+        assert not turns.is_wanted(CPO)
+
+
 def test_partners_do_not_stand_in_each_others_way(turns: Turns) -> None:
     with turns.take("one", 0) as one, turns.take("two/../one", 0) as two:
         assert one

@@ -45,9 +45,9 @@ def written(model: type[WireModel], fields: Mapping[str, object], *, nulls: bool
     return model.model_validate(dict(fields)).model_dump(exclude_none=not nulls)
 
 
-def without_null(fields: Mapping[str, object]) -> dict[str, object]:
+def without_null(fields: Iterable[tuple[str, object]]) -> dict[str, object]:
     """What is written of an object of ours whose fields are known to keep their limits."""
-    return {name: value for name, value in fields.items() if value is not None}
+    return {name: value for name, value in fields if value is not None}
 
 
 def cannot_be_told(

@@ -80,18 +80,18 @@ def tell(token: Token, profile: PartnerProfile = STANDARD) -> ToldToken:
             hint="give the driver a card of another kind for this partner",
         )
     return ToldToken(
-        country_code=token.party.country_code,
-        party_id=token.party.party_id,
-        uid=uid_text(token.uid, profile),
-        type=token.type.value,
-        contract_id=contract_text(token.contract_id, profile.contract),
-        visual_number=token.visual_number or None,
-        issuer=token.issuer,
-        group_id=token.group_id,
-        valid=token.valid,
-        whitelist=token.whitelist.value,
-        language=token.language,
-        last_updated=date_time(token.last_updated),
+        token.party.country_code,
+        token.party.party_id,
+        uid_text(token.uid, profile),
+        str(token.type),
+        contract_text(token.contract_id, profile.contract),
+        token.visual_number or None,
+        token.issuer,
+        token.group_id,
+        token.valid,
+        str(token.whitelist),
+        token.language,
+        date_time(token.last_updated),
     )
 
 

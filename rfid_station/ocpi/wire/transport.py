@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
@@ -60,6 +61,7 @@ def json_bytes(body: Mapping[str, object]) -> bytes:
     return to_json(dict(body))
 
 
+@lru_cache(maxsize=64)  # what changed together, as a whole fleet does, has one time
 def date_time(at: datetime) -> str:
     """An instant as `YYYY-MM-DDTHH:MM:SSZ`: UTC, whole seconds (OCPI 2.2.1 types, DateTime type).
 

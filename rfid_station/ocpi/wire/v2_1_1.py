@@ -96,7 +96,7 @@ def token_to_wire(token: ToldToken, *, nulls: bool = False) -> dict[str, object]
 
     :raises WrongCall: a field does not keep the limits of the specification
     """
-    fields: dict[str, object] = {
+    fields = {
         "uid": token.uid,
         "type": _TYPES.get(token.type, "OTHER"),
         "auth_id": token.contract_id,
@@ -108,7 +108,7 @@ def token_to_wire(token: ToldToken, *, nulls: bool = False) -> dict[str, object]
         "last_updated": token.last_updated,
     }
     if token.is_plain and not nulls:
-        return without_null(fields)
+        return without_null(fields.items())
     try:
         return written(Token, fields, nulls=nulls)
     except ValidationError as invalid:

@@ -100,6 +100,7 @@ class Credentials(WireModel):
 
 
 _NOT_OURS = ("default_profile_type", "energy_contract")
+_FIELDS = ToldToken._fields
 _TOLD = [name for name in Token.model_fields if name not in _NOT_OURS]
 
 
@@ -108,9 +109,9 @@ def token_to_wire(token: ToldToken, *, nulls: bool = False, version: str = VERSI
 
     :raises WrongCall: a field does not keep the limits of the specification
     """
-    fields = token._asdict()
     if token.is_plain and not nulls:
-        return without_null(fields)
+        return without_null(zip(_FIELDS, token, strict=True))
+    fields = token._asdict()
     try:
         return written(Token, fields, nulls=nulls)
     except ValidationError as invalid:
