@@ -2,6 +2,8 @@
 
 pytest_plugins = [
     "every_test_runs",
+    "lasting_memory",
+    "shared_statements",
     "shares_of_workers",
     "warm_processes",
     "pcsc_fixtures",

@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 import pty
 import select
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from unittest.mock import patch
+
+from warm_processes import PROCESSES
+from warm_program import Start
 
 DEADLINE_S = 60.0
-PROGRAM = "from rfid_station.cli.app import main; main()"
 
 
 class Terminal:
     """A running command, and all that it has shown."""
 
-    def __init__(self, process: subprocess.Popen[bytes], screen: int) -> None:
+    def __init__(self, process: BaseProcess, screen: int) -> None:
         self._process = process
         self._screen = screen
         self._seen = 0
@@ -30,10 +32,11 @@ class Terminal:
         self._read_until(f"{question}: ")
         os.write(self._screen, f"{typed}\n".encode())
 
-    def end(self) -> int:
+    def end(self) -> int | None:
         """Wait for the end; the exit code."""
         self._read_until(None)
-        return self._process.wait(DEADLINE_S)
+        self._process.join(DEADLINE_S)
+        return self._process.exitcode
 
     def _read_until(self, words: str | None) -> None:
         deadline = time.monotonic() + DEADLINE_S
@@ -62,20 +65,14 @@ def at_a_terminal(
 ) -> Iterator[Terminal]:
     """Run `rfid-station --station FOLDER …` where somebody sits; both outputs go to the same screen."""
     screen, line = pty.openpty()
-    command = [sys.executable, "-c", PROGRAM, "--station", str(folder), *arguments]
-    process = subprocess.Popen(
-        command,
-        stdin=line,
-        stdout=line,
-        stderr=line,
-        start_new_session=True,
-        env={**os.environ, "TERM": "dumb", "COLUMNS": "200", **(environment or {})},
-    )
+    with patch.dict(os.environ, {"TERM": "dumb", "COLUMNS": "200", **(environment or {})}):
+        start = Start(("--station", str(folder), *arguments), dict.fromkeys(range(3), line))
+    process = PROCESSES.Process(target=start)
+    process.start()
     os.close(line)
     try:
         yield Terminal(process, screen)
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+        process.kill()
+        process.join()
         os.close(screen)

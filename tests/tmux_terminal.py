@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +39,12 @@ class Terminal:
         self.tell("send-keys", *names)
 
     def run(self, command: str) -> None:
-        self.tell("send-keys", "-l", command)
+        self.tell("send-keys", "-l", "--", command)
         self.keys("Enter")
+
+    def wipe(self) -> None:
+        """Take away what earlier commands have shown."""
+        self.tell("send-keys", "-R")
 
     def screen(self) -> str:
         return self.tell("capture-pane", "-p")
@@ -61,7 +65,11 @@ class Terminal:
 
 @contextmanager
 def a_terminal(
-    folder: Path, columns: int = 80, rows: int = 24, environment: Mapping[str, str] | None = None
+    folder: Path,
+    columns: int = 80,
+    rows: int = 24,
+    environment: Mapping[str, str] | None = None,
+    shell: Sequence[str] = ("sh",),
 ) -> Iterator[Terminal]:
     terminal = Terminal(folder / "tmux", folder)
     given = {**os.environ, "PS1": "$ ", "LC_ALL": "C.UTF-8", **(environment or {})}
@@ -70,7 +78,7 @@ def a_terminal(
             *("tmux", "-f", "/dev/null", "-S", terminal.socket),
             *("new-session", "-d", "-x", f"{columns}", "-y", f"{rows}", "-c", folder),
             *(word for name, value in (environment or {}).items() for word in ("-e", f"{name}={value}")),
-            "sh",
+            *shell,
         ],
         env=given,
         check=True,

@@ -33,6 +33,7 @@ READ_IN = [
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite.pysqlite",
     "uvloop",
+    "warm_statements",
 ]
 _AT_FIRST: dict[str, str] = {}
 

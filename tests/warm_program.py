@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import termios
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.reduction import DupFd
 from typing import Any, Self, TextIO
@@ -23,7 +25,7 @@ class WarmProgram:
         out, to_out = os.pipe()
         err, to_err = os.pipe()
         try:
-            self._process = PROCESSES.Process(target=_Start(arguments, to_out, to_err))
+            self._process = PROCESSES.Process(target=Start(arguments, {1: to_out, 2: to_err}))
             self._process.start()
         finally:
             os.close(to_out)
@@ -79,21 +81,33 @@ def _rest_of(pipe: TextIO) -> str:
         return pipe.read()
 
 
-class _Start:
-    """What the new process does: be the program, with these pipes."""
+class Start:
+    """What the new process does: be the program, with these files in place of its own.
 
-    def __init__(self, arguments: tuple[str, ...], stdout: int, stderr: int) -> None:
-        self._arguments, self._environment, self._ends = arguments, dict(os.environ), (stdout, stderr)
+    Where its stdin is one of them, it is a terminal, and is that of the process from then on.
+    """
+
+    def __init__(self, arguments: tuple[str, ...], files: dict[int, int]) -> None:
+        self._arguments, self._environment, self._files = arguments, dict(os.environ), files
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_ends": tuple(map(DupFd, self._ends))}
+        return vars(self) | {"_files": {number: DupFd(file) for number, file in self._files.items()}}
 
     def __call__(self) -> None:
-        for number, end in enumerate(self._ends, start=1):
-            os.dup2(end.detach(), number)
+        for number, file in self._files.items():
+            os.dup2(file.detach(), number)
         os.environ.clear()
         os.environ.update(self._environment)
+        if 0 in self._files:
+            _sit_down_at_terminal()
         sys.argv = ["rfid-station", *self._arguments]
         from rfid_station.cli.app import main
 
         main()
+
+
+def _sit_down_at_terminal() -> None:
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    sys.stdin = os.fdopen(0, closefd=False)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))

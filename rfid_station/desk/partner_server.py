@@ -12,7 +12,6 @@ from rfid_station.ocpi.client import OcpiClient
 from rfid_station.ocpi.port import Us
 from rfid_station.ocpi.reach import Reach
 from rfid_station.ocpi.registrar import Registrar
-from rfid_station.ocpi.server import create_app, serve_in_thread
 from rfid_station.store.partners.hub_clients import HubClients
 from rfid_station.store.told.shelf import Shelf
 
@@ -54,6 +53,8 @@ def listening(station: Station, server_token: str) -> Iterator[None]:
     :param server_token: one that is in force; by it our own server is told from another program
     :raises WrongCall: the address cannot be listened on
     """
+    from rfid_station.ocpi.server import create_app, serve_in_thread
+
     host, _, port = station.settings.ocpi.listen.rpartition(":")
     if not port.isdecimal():
         raise WrongCall(

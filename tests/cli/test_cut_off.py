@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import sqlite3
 import stat
 import time
@@ -11,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from postgresql_cluster import Cluster, private_cluster
 from served_process import run_program
 from station_invariants import check_invariants
 from stations import CLERK, LINES, issue_from, new_station
+from warm_processes import PROCESSES
 
 from rfid_station.desk import lookup, own_copy, stopping
 from rfid_station.desk.cut_off import FROM_COPY, cut_off
@@ -36,7 +37,6 @@ from rfid_station.store.backups.copying import copy_store
 from rfid_station.store.opening import create_store
 
 PATIENCE_S = 60
-WARM = multiprocessing.get_context("forkserver")
 
 
 @dataclass
@@ -290,9 +290,9 @@ def test_a_server_lost_while_cards_are_made(server: Server, tmp_path: Path) -> N
     create_store(url, actor=CLERK).close()
     deck = tmp_path / "deck.json"
     arguments = ["--station", str(folder), "card", "issue", "--reader", f"sim:ntag213?count=400&deck={deck}"]
-    WARM.set_forkserver_preload(["rfid_station.cli.app", "rfid_station.cli.issuing"])
+    PROCESSES.set_forkserver_preload(["rfid_station.cli.app", "rfid_station.cli.issuing"])
     log = tmp_path / "log"
-    desk = WARM.Process(target=run_program, args=(arguments, str(log)))
+    desk = PROCESSES.Process(target=run_program, args=(arguments, str(log)))
     desk.start()
     wait_for(lambda: log.exists() and log.read_text().count("\nok ") >= 3, desk)
     server.stop()
@@ -313,7 +313,7 @@ def test_a_server_lost_while_cards_are_made(server: Server, tmp_path: Path) -> N
         check_invariants(station)
 
 
-def wait_for(is_so: Callable[[], bool], process: multiprocessing.Process | None = None) -> None:
+def wait_for(is_so: Callable[[], bool], process: BaseProcess | None = None) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not is_so():
         assert time.monotonic() < deadline

@@ -19,6 +19,7 @@ import nfc.clf.udp
 import nfc.tag
 import pytest
 from typer.testing import CliRunner
+from warm_program import WarmProgram
 
 from rfid_station.cli.app import app
 from rfid_station.simulator.chips import CHIPS
@@ -206,27 +207,24 @@ def test_a_pcsc_reader_comes_with_a_pcscd_of_its_own(simulate: Callable[..., Sim
     "link", [("udp", "--port", "0"), ("pcsc", "--private", "--model", "acr122u")], ids=["udp", "acr122u"]
 )
 def test_a_station_makes_a_card_over_the_link(
-    simulate: Callable[..., Simulation], tmp_path: Path, link: tuple[str, ...]
+    simulate: Callable[..., Simulation],
+    tmp_path: Path,
+    link: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     deck, folder = tmp_path / "deck.json", str(tmp_path / "station")
     assert CliRunner().invoke(app, ["--station", folder, "init", "--profile", "link"]).exit_code == 0
     simulation = simulate(*link, "--deck", str(deck), "--hands-free")
     ready = simulation.hear()
-    setting = ready["try"][0].split()[0].partition("=")
+    name, is_setting, value = ready["try"][0].split()[0].partition("=")
+    if is_setting:
+        monkeypatch.setenv(name, value)
 
-    done = subprocess.run(
-        [
-            *[sys.executable, "-m", "rfid_station", "--station", folder],
-            *["card", "issue", "--reader", ready["reader"], "--count", "1"],
-        ],
-        env=os.environ | ({setting[0]: setting[2]} if setting[1] else {}),
-        capture_output=True,
-        text=True,
-        timeout=2 * PATIENCE_S,
-        check=False,
-    )
+    issue = ("card", "issue", "--reader", ready["reader"], "--count", "1")
+    with WarmProgram("--station", folder, *issue) as done:
+        _, said = done.communicate(2 * PATIENCE_S)
 
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, said
     assert simulation.process.wait(PATIENCE_S) == 0
     (made,) = open_deck(deck).cards
     assert b"\x04cards.example.com/" in bytes.fromhex(made.card.state()["memory"])

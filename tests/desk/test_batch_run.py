@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import signal
+from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from batch_files import nxp_uids
 from stations import CLERK, LINES, SUPPORT, issue_from
+from warm_processes import PROCESSES
 
 from rfid_station.desk.batch import checking
 from rfid_station.desk.batch.checking import Check, Wish
@@ -21,6 +23,7 @@ from rfid_station.desk.batch.uid_lists import UidForm
 from rfid_station.desk.station import Station, open_station
 from rfid_station.domain.card import Card, CardState, Driver, Reason
 from rfid_station.errors import Conflict, StationError, WrongCall
+from rfid_station.store.bulk.registrar import Registrar
 
 UIDS = nxp_uids(20)
 
@@ -164,33 +167,18 @@ def test_a_reversed_list_is_not_carried_out_without_its_option(station: Station,
     assert [card.uid.raw for card in station.store.cards.listing()] == UIDS
 
 
-_KILLED = """
-import os, sys
-from pathlib import Path
-from rfid_station.desk.batch import checking
-from rfid_station.desk.batch.reading import open_table
-from rfid_station.desk.batch.running import run
-from rfid_station.desk.station import open_station
-from rfid_station.domain.actor import Actor
-from rfid_station.domain.card import Role
-from rfid_station.store.bulk import registrar as bulk
+def run_and_die(folder: Path, path: Path, portion: int, *, partial: bool) -> None:
+    """Carry a file out in portions of three, and be killed while a portion is written down."""
+    checking.CHUNK = 3
+    portions, tell = count(1), Registrar._tell
 
-checking.CHUNK = 3
-left = int(sys.argv[3])
-real = bulk.Registrar._tell
+    def dying(self: Registrar, *arguments: Any) -> None:
+        if next(portions) == portion:
+            os.kill(os.getpid(), signal.SIGKILL)
+        tell(self, *arguments)
 
-def dying(self, *arguments):
-    global left
-    left -= 1
-    if left == 0:
-        os.kill(os.getpid(), 9)
-    real(self, *arguments)
-
-bulk.Registrar._tell = dying
-path = Path(sys.argv[2])
-with open_station(Path(sys.argv[1]), Actor("Tess", Role.CLERK)) as station, open_table(path) as table:
-    run(station, checking.Check(table, checking.Wish(path.stem)), partial=sys.argv[4] == "partial")
-"""
+    with patch.object(Registrar, "_tell", dying), open_station(folder, CLERK) as station:
+        carried_out(station, path, partial=partial)
 
 
 @pytest.mark.parametrize(("portion", "mode", "left"), [(1, "partial", 0), (4, "partial", 9), (5, "whole", 0)])
@@ -198,12 +186,11 @@ def test_killed_in_any_portion_the_next_run_ends_in_the_same_state(
     folder: Path, tmp_path: Path, portion: int, mode: str, left: int
 ) -> None:
     path = makers_list(tmp_path)
-    arguments = [folder, path, portion, mode]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    killed = subprocess.run(
-        [sys.executable, "-c", _KILLED, *map(str, arguments)], env=environment, check=False, timeout=60
-    )
-    assert killed.returncode == -9
+    how = {"partial": mode == "partial"}
+    killed = PROCESSES.Process(target=run_and_die, args=(folder, path, portion), kwargs=how)
+    killed.start()
+    killed.join(60)
+    assert killed.exitcode == -signal.SIGKILL
     with open_station(folder, CLERK) as station:
         assert len(state_of(station)) == left
         assert [result for _, result, _ in told(station, path)].count(Result.DONE) == left

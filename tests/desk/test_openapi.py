@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
 import socket
 import subprocess
@@ -19,6 +18,7 @@ import pytest
 from command_line import run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from served_process import ServedProcess
 from stations import CLERK, LINES, issue_from, new_station
 
 from rfid_station.desk.partner_invitation import invite_partner
@@ -82,16 +82,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         guest = invite_partner(station, "guest", None, None).first_token
         cards = issue_from(station, "sim:ntag213?count=3", LINES).issued
         station.store.cards.move(cards[0].id, CardState.BLOCKED, Reason.LOST, CLERK, station.token)
-        log = folder.parent / "log"
-        with log.open("wb") as written:
-            process = subprocess.Popen(
-                _command(folder, "--no-sync"), stdout=written, stderr=written, env=_environment()
-            )
+        process = ServedProcess(folder, "--no-sync")
         try:
+            _wait_for(process)
             uids = [card.uid.hex for card in cards]
-            served = Served(
-                folder, _port(process, log, port), openapi(station), guest, uids, cpo.versions_url, log
-            )
+            served = Served(folder, port, openapi(station), guest, uids, cpo.versions_url, process.log)
             status, told = served.ask("PUT", "/ocpi/2.2.1/hubclientinfo/NL/CPO", "member", client_info(NOW))
             assert (status, told["status_code"]) == (200, 1000)
             told_of = json.dumps(session(id="PATCHED")).encode()
@@ -99,8 +94,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             assert (status, told["status_code"]) == (200, 1000)
             yield served
         finally:
-            process.terminate()
-            process.wait(60)
+            process.end()
 
 
 def _let_in(station: Station, name: str) -> None:
@@ -110,21 +104,11 @@ def _let_in(station: Station, name: str) -> None:
     station.store.partners.finish_connecting(name, THERE, station.vault.keep(name, FIRST_TOKEN), CLERK)
 
 
-def _command(folder: Path, *options: str) -> list[str]:
-    return [sys.executable, "-m", "rfid_station", "--station", str(folder), "serve", *options]
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "NO_COLOR": "1"}
-
-
-def _port(process: subprocess.Popen[bytes], log: Path, port: int) -> int:
+def _wait_for(process: ServedProcess) -> None:
     until_s = time.monotonic() + 60
-    while "answering partners" not in log.read_text():
-        if process.poll() is not None or time.monotonic() > until_s:
-            raise AssertionError(log.read_text())
+    while not process.said("answering partners"):
+        assert time.monotonic() < until_s, process.log.read_text()
         time.sleep(0.02)
-    return port
 
 
 OF_MEMBERS = r"(?!(post|put|delete) .*credentials).*"

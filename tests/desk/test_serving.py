@@ -6,8 +6,6 @@ import http.client
 import json
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 import pytest
 from served_process import ServedProcess
 from stations import CLERK, LINES, issue_from, listening_anywhere
+from warm_program import WarmProgram
 
 from rfid_station.desk.partners import add_partner, connect_partner
 from rfid_station.desk.serving import plan_for, running
@@ -195,12 +194,12 @@ def test_a_kill_leaves_nothing_half(let_in: Station, start: Start) -> None:
 def test_a_port_in_use_is_an_error_of_two_lines(folder: Path, station: Station, start: Start) -> None:
     start("--no-sync")
 
-    command = [sys.executable, "-m", "rfid_station", "--station", str(folder), "serve", "--no-sync"]
-    second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    with WarmProgram("--station", str(folder), "serve", "--no-sync") as second:
+        _, said = second.communicate()
 
     assert second.returncode == 2
-    assert second.stderr.startswith("error: cannot listen on 127.0.0.1 port")
-    assert "\nhint: " in second.stderr
+    assert said.startswith("error: cannot listen on 127.0.0.1 port")
+    assert "\nhint: " in said
 
 
 @pytest.mark.parametrize(

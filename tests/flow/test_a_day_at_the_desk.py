@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import shlex
+import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -11,12 +13,13 @@ import pypdfium2
 import pytest
 from people import PINS
 from stations import new_station
-from tmux_terminal import Terminal, a_terminal, station_command
+from tmux_terminal import Terminal, a_terminal
 
 from rfid_station.desk.person import Claim
 from rfid_station.desk.station import open_station
 from rfid_station.domain.card import Card, CardState
 
+SHELL = Path(__file__).parents[1] / "warm_shell.py"
 FLEET = "reference;name;fleet;language\nE1;Anna Bos;Delta;nl\nE2;Bram Dijk;Delta;nl\n"
 
 
@@ -30,9 +33,9 @@ class Day:
 
     def type(self, *words: str) -> str:
         """Type a command; the words by which its end is known."""
-        end = f"{next(self._numbers)}:rc"
-        self.terminal.run(f"clear; {station_command(self.folder, *words)}; echo {end}=$?")
-        return rf"{end}=(\d+)"
+        self.terminal.wipe()
+        self.terminal.run(shlex.join(["--station", str(self.folder), *words]))
+        return rf"(?m)^{next(self._numbers)}:rc=(\d+)"
 
     def do(self, *words: str) -> str:
         """Run a command that has to succeed; the screen then."""
@@ -58,7 +61,7 @@ class Day:
 def day(tmp_path: Path) -> Iterator[Day]:
     folder = new_station(tmp_path / "station")
     (tmp_path / "delta.csv").write_text(FLEET)
-    with a_terminal(tmp_path, 150, 50) as terminal:
+    with a_terminal(tmp_path, 150, 50, shell=(sys.executable, str(SHELL))) as terminal:
         yield Day(terminal, folder)
 
 

@@ -1,14 +1,10 @@
-"""Two processes to be killed: one changes cards as fast as it can, one brings what changed to partners.
-
-usage: python killed_processes.py writer|worker STATION_FOLDER SEED
-says "ready", and begins with the next line on stdin
-"""
+"""Two processes to be killed: one changes cards as fast as it can, one brings what changed to partners."""
 
 from __future__ import annotations
 
 import random
-import sys
 import threading
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import NoReturn
 
@@ -41,34 +37,22 @@ def hurried(station: Station, plain: Replicator) -> Replicator:
     return Replicator(station.store.feed, plain.peers, turns=turns, timing=HURRIED)
 
 
-def write(station: Station, dice: random.Random) -> NoReturn:
-    pause = threading.Event()
-    while not pause.wait(dice.uniform(0.0, 0.03)):
-        card = dice.choice(station.store.cards.listing())
-        if card.state is CardState.ACTIVE:
-            station.store.cards.move(card.id, CardState.BLOCKED, Reason.LOST, SUPPORT, station.token)
-        else:
-            station.store.cards.move(card.id, CardState.ACTIVE, Reason.FOUND, SUPPORT, station.token)
+def write(folder: Path, seed: int, start_line: Barrier) -> NoReturn:
+    dice, pause = random.Random(seed), threading.Event()
+    with open_station(folder, SUPPORT) as station:
+        start_line.wait(60)
+        while not pause.wait(dice.uniform(0.0, 0.03)):
+            card = dice.choice(station.store.cards.listing())
+            if card.state is CardState.ACTIVE:
+                station.store.cards.move(card.id, CardState.BLOCKED, Reason.LOST, SUPPORT, station.token)
+            else:
+                station.store.cards.move(card.id, CardState.ACTIVE, Reason.FOUND, SUPPORT, station.token)
     raise AssertionError("nobody sets it")
 
 
-def work(station: Station) -> None:
-    with replicator(station) as plain:
+def work(folder: Path, _: int, start_line: Barrier) -> None:
+    with open_station(folder, SUPPORT) as station, replicator(station) as plain:
         worker = Worker(hurried(station, plain))
+        start_line.wait(60)
         worker.start()
         threading.Event().wait()
-
-
-def main() -> None:
-    what, folder, seed = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-    with open_station(folder, SUPPORT) as station:
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
-        sys.stdin.readline()
-        if what == "writer":
-            write(station, random.Random(seed))
-        work(station)
-
-
-if __name__ == "__main__":
-    main()

@@ -10,22 +10,23 @@ import json
 import os
 import random
 import re
-import subprocess
+import signal
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from killed_processes import SUPPORT, hurried
+from killed_processes import SUPPORT, hurried, work, write
 from station_invariants import check_invariants
 from stations import CLERK, issue_from
+from warm_processes import PROCESSES
 
 from rfid_station.desk.delivery import replicator
 from rfid_station.desk.station import Station, open_station
@@ -39,7 +40,6 @@ SOAK = bool(os.environ.get("SOAK"))
 KILLS = 60 if SOAK else 3
 CARDS = 24
 PARTNERS = ("one", "two", "three")
-PROCESSES = Path(__file__).with_name("killed_processes.py")
 
 
 @dataclass
@@ -142,23 +142,21 @@ def requests_to(cpos: list[FaultyCpo]) -> int:
 
 
 class Two:
-    """The two processes, loaded and waiting: loading takes longer than they live."""
+    """The two processes, with their station open and waiting: opening takes longer than they live."""
 
     def __init__(self, folder: Path, dice: random.Random) -> None:
         self._dice = dice
-        self._processes = [self._start(what, folder) for what in ("writer", "worker")]
-
-    def _start(self, what: str, folder: Path) -> subprocess.Popen[str]:
-        command = [sys.executable, str(PROCESSES), what, str(folder), str(self._dice.randrange(1 << 30))]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._start_line = PROCESSES.Barrier(3)
+        seeds = [dice.randrange(1 << 30) for _ in range(2)]
+        self._processes = [
+            PROCESSES.Process(target=what, args=(folder, seed, self._start_line))
+            for what, seed in zip((write, work), seeds, strict=True)
+        ]
+        for process in self._processes:
+            process.start()
 
     def begin(self) -> None:
-        for process in self._processes:
-            assert process.stdout
-            assert process.stdin
-            assert process.stdout.readline() == "ready\n"
-            process.stdin.write("go\n")
-            process.stdin.flush()
+        self._start_line.wait(60)
 
     def kill(self, cpos: list[FaultyCpo]) -> None:
         """One of them first, and at some moment after it the other; not before partners heard of it."""
@@ -174,10 +172,8 @@ class Two:
     def end(self) -> None:
         for process in self._processes:
             process.kill()
-            process.wait(20)
-            for pipe in filter(None, (process.stdin, process.stdout)):
-                with suppress(OSError):
-                    pipe.close()
+            process.join(20)
+            assert process.exitcode == -signal.SIGKILL, "it did not live until it was killed"
 
 
 def check_what_is_durable(station: Station, cpos: list[FaultyCpo]) -> int:
