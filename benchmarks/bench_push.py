@@ -24,7 +24,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
-from rfid_station.desk.delivery import replicator
+from rfid_station.desk.partners.delivery import replicator
 from rfid_station.desk.station import Station, actor_at_keyboard, create_station, open_station
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.delivery import Outcome

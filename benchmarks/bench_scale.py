@@ -31,7 +31,7 @@ from scale_world import NAMES, OF_SOME, PER_PARCEL, a_world
 from throwaway_postgresql import throwaway_cluster
 
 from rfid_station.desk.station import Station
-from rfid_station.desk.stopping import move_and_push
+from rfid_station.desk.support.stopping import move_and_push
 from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.domain.feed import Lane
 from rfid_station.store.opening import Store

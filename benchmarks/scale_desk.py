@@ -21,10 +21,10 @@ from pathlib import Path
 from bench_station import Meter, MeteredLink
 
 from rfid_station.chip.exchange import CardLink
-from rfid_station.desk.delivery import background_delivery
 from rfid_station.desk.issue import Issued, Stage
 from rfid_station.desk.loop import Run, issue_cards
 from rfid_station.desk.numbers import Numbers
+from rfid_station.desk.partners.delivery import background_delivery
 from rfid_station.desk.station import Station, open_station
 from rfid_station.desk.tally import Tally
 from rfid_station.domain.actor import Actor

@@ -10,13 +10,13 @@ from pathlib import Path
 from page_world import path_of, served
 from stations import issue_from, listening_anywhere, new_station
 
-from rfid_station.desk.claiming import draw_code
-from rfid_station.desk.delivery import deliver
-from rfid_station.desk.partners import add_partner, connect_partner
+from rfid_station.desk.partners.connecting import add_partner, connect_partner
+from rfid_station.desk.partners.delivery import deliver
 from rfid_station.desk.serving import plan_for, running
 from rfid_station.desk.station import Station, open_station
-from rfid_station.desk.stopping import move_and_push
-from rfid_station.desk.trying import Question, try_card
+from rfid_station.desk.support.claiming import draw_code
+from rfid_station.desk.support.stopping import move_and_push
+from rfid_station.desk.support.trying import Question, try_card
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import Card, CardState, Reason, Role

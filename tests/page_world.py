@@ -16,8 +16,8 @@ from urllib.parse import urlencode, urlsplit
 
 from stations import LINES, issue_from
 
-from rfid_station.desk.claiming import draw_code
 from rfid_station.desk.station import Station
+from rfid_station.desk.support.claiming import draw_code
 from rfid_station.domain.card import Card
 from rfid_station.ocpi.server import serve_in_thread
 from rfid_station.simulator.deck import Deck, open_deck

@@ -14,9 +14,9 @@ from tempfile import mkdtemp
 
 from stations import new_station
 
-from rfid_station.desk.operators import add_operator
-from rfid_station.desk.person import Claim
-from rfid_station.desk.sign_in import start_shift
+from rfid_station.desk.people.operators import add_operator
+from rfid_station.desk.people.person import Claim
+from rfid_station.desk.people.sign_in import start_shift
 from rfid_station.desk.station import Station, open_station
 from rfid_station.domain.card import Role
 from rfid_station.errors import WrongCall

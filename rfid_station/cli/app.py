@@ -174,7 +174,7 @@ def init(
 ) -> None:
     """Make a new station: its folder, settings and empty store."""
     from rfid_station.cli.context import claim_of, folder_of
-    from rfid_station.desk.person import trusted
+    from rfid_station.desk.people.person import trusted
     from rfid_station.desk.station import OWN_FILE, StoreChoice, create_station
 
     choice = StoreChoice(store or OWN_FILE.url, store_password, is_there=join)

@@ -35,7 +35,7 @@ from rfid_station.errors import ExitCode, WrongCall
 
 if TYPE_CHECKING:
     from rfid_station.cli.issuing import Wish
-    from rfid_station.desk.regrouping import Regrouped
+    from rfid_station.desk.partners.regrouping import Regrouped
     from rfid_station.desk.station import Station
     from rfid_station.store.search import Clue, Exactness, Hit
 
@@ -123,11 +123,11 @@ def _lines_to_make(
             "a fleet file, --order and --replacements are three things", hint="leave two of them out"
         )
     if replacements:
-        from rfid_station.desk.replacing import lines
+        from rfid_station.desk.support.replacing import lines
 
         return lines(station)
     if order is not None:
-        from rfid_station.desk.orders import open_lines
+        from rfid_station.desk.fulfilment.orders import open_lines
 
         return open_lines(station, order)
     return None
@@ -141,7 +141,7 @@ def _as_ordered(station: Station, wish: Wish, name: str | None, *, scan: bool) -
         wish = replace(wish, order=order.name, profile=wish.profile or order.profile)
     if not scan:
         return wish
-    from rfid_station.desk.preprinting import preprinted_by_scan
+    from rfid_station.desk.fulfilment.preprinting import preprinted_by_scan
 
     return replace(wish, scan=partial(preprinted_by_scan, station, order=name))
 
@@ -216,7 +216,7 @@ def profiles(ctx: typer.Context, as_json: AsJson = False) -> None:
 @app.command()
 def show(ctx: typer.Context, number: Number, full: Full = False, as_json: AsJson = False) -> None:
     """Show one card: what to say to its driver, what it is, where it is known, what happened to it."""
-    from rfid_station.desk.lookup import describe, the_card
+    from rfid_station.desk.support.lookup import describe, the_card
 
     def read(station: Station) -> dict[str, Any]:
         card = the_card(station, number)
@@ -291,8 +291,8 @@ def history(
     """Show a card's life and its charges in one line of time, the oldest first."""
     from dataclasses import asdict
 
-    from rfid_station.desk.lookup import the_card
-    from rfid_station.desk.usage import history as steps_of
+    from rfid_station.desk.support.lookup import the_card
+    from rfid_station.desk.support.usage import history as steps_of
 
     seen = look(ctx, lambda station: steps_of(station, the_card(station, number)))
     rows = [asdict(step) for step in seen.found]
@@ -317,7 +317,7 @@ def find(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a card.")] = False,
 ) -> None:
     """Find cards by any number in any form, a part of one, an order, a driver, a print job or a parcel."""
-    from rfid_station.desk.lookup import odd_check_digit
+    from rfid_station.desk.support.lookup import odd_check_digit
 
     warning = odd_check_digit(text)
     if warning:
@@ -411,8 +411,8 @@ def spoil(
     yes: Yes = False,
 ) -> None:
     """Give up a card that never charged; its order line is open again. Final."""
-    from rfid_station.desk.lookup import the_card
-    from rfid_station.desk.stopping import move_card
+    from rfid_station.desk.support.lookup import the_card
+    from rfid_station.desk.support.stopping import move_card
 
     with the_station(ctx) as station:
         card = the_card(station, number)
@@ -437,8 +437,8 @@ def move(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a card.")] = False,
 ) -> None:
     """Put cards into another group, and say which partners gain and lose them by that."""
-    from rfid_station.desk.lookup import the_card
-    from rfid_station.desk.regrouping import regroup
+    from rfid_station.desk.partners.regrouping import regroup
+    from rfid_station.desk.support.lookup import the_card
 
     with the_station(ctx) as station:
         cards = list({card.id: card for card in (the_card(station, number) for number in numbers)}.values())

@@ -48,7 +48,7 @@ def partner_names(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def _found(ctx: typer.Context, look: Callable[[Store], list[str]]) -> list[str]:
-    from rfid_station.desk.own_store import open_own_store
+    from rfid_station.desk.record.own_store import open_own_store
     from rfid_station.settings import load_settings, station_folder
 
     chosen = ctx.find_root().params.get("station")

@@ -14,8 +14,8 @@ import typer
 from rfid_station.errors import StationError, StoreUnreachable
 
 if TYPE_CHECKING:
-    from rfid_station.desk.own_copy import CopyAge
-    from rfid_station.desk.person import Claim
+    from rfid_station.desk.people.person import Claim
+    from rfid_station.desk.record.own_copy import CopyAge
     from rfid_station.desk.station import Station
 
 
@@ -53,7 +53,7 @@ def folder_of(ctx: typer.Context) -> Path:
 
 def claim_of(ctx: typer.Context) -> Claim:
     """Who is said to be at the keyboard."""
-    from rfid_station.desk.person import Claim
+    from rfid_station.desk.people.person import Claim
     from rfid_station.domain.card import Role
 
     return Claim(ctx.obj.operator, Role(ctx.obj.role) if ctx.obj.role else None)
@@ -101,7 +101,7 @@ def _look_into_copy(
     ctx: typer.Context, read: Callable[[Station], Found], unreachable: StoreUnreachable, *, to_look: bool
 ) -> Looked[Found]:
     from rfid_station.cli.output import ask_secret, talk
-    from rfid_station.desk.own_copy import open_station_from_copy, own_copy
+    from rfid_station.desk.record.own_copy import open_station_from_copy, own_copy
     from rfid_station.settings import load_settings
 
     folder = folder_of(ctx)

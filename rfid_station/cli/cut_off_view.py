@@ -7,8 +7,8 @@ from typing import Any
 
 from rfid_station.cli.context import copy_document
 from rfid_station.cli.output import talk
-from rfid_station.desk.cut_off import CutOff, cut_off
-from rfid_station.desk.lease_note import Noted
+from rfid_station.desk.record.cut_off import CutOff, cut_off
+from rfid_station.desk.record.lease_note import Noted
 from rfid_station.domain.lease import Lease
 
 

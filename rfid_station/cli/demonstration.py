@@ -26,9 +26,11 @@ from urllib.request import Request, urlopen
 from rfid_station.cli import issuing
 from rfid_station.cli.output import talk
 from rfid_station.cli.tapping import stoppable
-from rfid_station.desk import partners, sheets, stopping
-from rfid_station.desk.delivery import check_proven, check_settled, deliver, prove, tokens_of
+from rfid_station.desk.paper import sheets
+from rfid_station.desk.partners import connecting
+from rfid_station.desk.partners.delivery import check_proven, check_settled, deliver, prove, tokens_of
 from rfid_station.desk.station import Station, actor_at_keyboard, create_station, open_station
+from rfid_station.desk.support import stopping
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import Card, CardState, Reason, Role
@@ -131,9 +133,9 @@ def _connect(station: Station, cpo: Cpo) -> None:
         f"partner add {PARTNER} {cpo.versions_url} --token-file {cpo.token_file}",
     )
     token = cpo.token_file.read_text("utf-8").strip()
-    partners.add_partner(station, PARTNER, cpo.versions_url, token, Agreement())
+    connecting.add_partner(station, PARTNER, cpo.versions_url, token, Agreement())
     _step("the OCPI 2.2.1 handshake; it calls us back", f"partner connect {PARTNER}")
-    connected = partners.connect_partner(station, PARTNER)
+    connected = connecting.connect_partner(station, PARTNER)
     if connected.connection:
         talk(f"{PARTNER} is connected as {', '.join(map(str, connected.connection.parties))}")
 

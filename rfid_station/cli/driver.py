@@ -51,7 +51,7 @@ def erase(
 
     Takes --role supervisor, and that no card of theirs may charge any more.
     """
-    from rfid_station.desk.own_copy import forget_own_copy
+    from rfid_station.desk.record.own_copy import forget_own_copy
 
     with the_station(ctx) as station:
         cards = station.store.drivers.cards_of(reference)

@@ -13,13 +13,13 @@ import typer
 from rfid_station.cli.desk_terminal import Look, desk_terminal
 from rfid_station.cli.output import confirm, counted, talk
 from rfid_station.cli.tapping import a_reader, stoppable
-from rfid_station.desk.claiming import draw_code
+from rfid_station.desk.batch.fleet_file import read_fleet_file
 from rfid_station.desk.clerk import Scan
-from rfid_station.desk.delivery import background_delivery
-from rfid_station.desk.fleet_file import read_fleet_file
 from rfid_station.desk.loop import Run, issue_cards
-from rfid_station.desk.own_copy import CopyKeeper
+from rfid_station.desk.partners.delivery import background_delivery
+from rfid_station.desk.record.own_copy import CopyKeeper
 from rfid_station.desk.station import Station
+from rfid_station.desk.support.claiming import draw_code
 from rfid_station.desk.tally import FAILURES_IN_A_ROW, Tally
 from rfid_station.domain.card import Card, CardState
 from rfid_station.domain.card_group import check_group

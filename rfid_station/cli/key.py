@@ -62,7 +62,7 @@ def list_(
 @app.command()
 def passphrase(ctx: typer.Context) -> None:
     """Seal the key ring with another passphrase."""
-    from rfid_station.desk.key_making import change_passphrase
+    from rfid_station.desk.keys.making import change_passphrase
 
     with the_station(ctx) as station:
         change_passphrase(station, _ask_twice("new passphrase"))
@@ -70,7 +70,7 @@ def passphrase(ctx: typer.Context) -> None:
 
 
 def _add(ctx: typer.Context, name: str, components: int, *, next_version: bool, witness: str | None) -> None:
-    from rfid_station.desk.key_making import make_key
+    from rfid_station.desk.keys.making import make_key
 
     with the_station(ctx) as station:
         parts = [ask_secret(f"component {number} of {components}") for number in range(1, components + 1)]

@@ -13,7 +13,7 @@ from rfid_station.cli.output import counted, show_document, talk
 from rfid_station.cli.print_options import BrandName, Out, Reason
 
 if TYPE_CHECKING:
-    from rfid_station.desk.letters import Paper, Recipient
+    from rfid_station.desk.paper.letters import Paper, Recipient
     from rfid_station.desk.station import Station
     from rfid_station.domain.card import Card
 
@@ -55,7 +55,7 @@ def print_letters(
     as_json: AsJson = False,
 ) -> None:
     """Print a letter for each card: address, the card's place, claim code, how to activate."""
-    from rfid_station.desk import letters
+    from rfid_station.desk.paper import letters
 
     with the_station(ctx) as station:
         wish = letters.PaperWish(
@@ -83,7 +83,7 @@ def print_labels(
     as_json: AsJson = False,
 ) -> None:
     """Print a label for each card that has an address in the file."""
-    from rfid_station.desk import letters
+    from rfid_station.desk.paper import letters
 
     with the_station(ctx) as station:
         wish = letters.PaperWish(
@@ -98,8 +98,8 @@ def print_labels(
 
 
 def _cards(station: Station, numbers: list[str] | None, fleet: str | None) -> list[Card]:
-    from rfid_station.desk.letters import PACKED
-    from rfid_station.desk.lookup import the_card
+    from rfid_station.desk.paper.letters import PACKED
+    from rfid_station.desk.support.lookup import the_card
 
     if numbers:
         return [the_card(station, number) for number in numbers]
@@ -107,7 +107,7 @@ def _cards(station: Station, numbers: list[str] | None, fleet: str | None) -> li
 
 
 def _recipients(path: Path | None) -> dict[str, Recipient]:
-    from rfid_station.desk.letters import read_recipients
+    from rfid_station.desk.paper.letters import read_recipients
 
     return read_recipients(path) if path else {}
 

@@ -17,7 +17,7 @@ from rfid_station.errors import StillPending
 
 if TYPE_CHECKING:
     from rfid_station.desk.station import Station
-    from rfid_station.desk.stopping import Stopped
+    from rfid_station.desk.support.stopping import Stopped
     from rfid_station.sync.drive import Watch
 
 
@@ -46,7 +46,7 @@ Do = Callable[["Station", Card, "Watch | None"], "Stopped"]
 
 def move(ctx: typer.Context, number: str, wanted: Wanted, handing: Handing) -> None:
     """Move a card and bring the news to every partner, or say what would happen."""
-    from rfid_station.desk.stopping import check, move_and_push
+    from rfid_station.desk.support.stopping import check, move_and_push
 
     def would(station: Station, card: Card) -> str:
         check(station, card, wanted.to, wanted.reason_for(card))
@@ -77,7 +77,7 @@ def move_each(ctx: typer.Context, numbers: Sequence[str], wanted: Wanted, handin
 
 def charging_with(ctx: typer.Context, number: str) -> list[str]:
     """The numbers of cards that act as one with a card and may charge, or will."""
-    from rfid_station.desk.lookup import the_card
+    from rfid_station.desk.support.lookup import the_card
 
     with the_station(ctx) as station:
         others = station.store.joined.others(the_card(station, number))
@@ -89,8 +89,8 @@ def change(
 ) -> None:
     """Do something to a card that partners hear of, show what they say, and write a receipt."""
     from rfid_station.cli.stop_view import watching
-    from rfid_station.desk.lookup import the_card
-    from rfid_station.desk.receipt import check_receipt_path, receipt_of, write_receipt
+    from rfid_station.desk.support.lookup import the_card
+    from rfid_station.desk.support.receipt import check_receipt_path, receipt_of, write_receipt
 
     if handing.receipt:
         check_receipt_path(handing.receipt)
@@ -121,7 +121,7 @@ def told_of(station: Station, card: Card) -> list[str]:
 
 def show_stop(result: Stopped, as_json: bool) -> None:
     """What became of a card, and what every partner said of it."""
-    from rfid_station.desk.receipt import behind_row
+    from rfid_station.desk.support.receipt import behind_row
 
     rows = [
         {

@@ -10,7 +10,7 @@ from rfid_station.cli.context import Who, the_station
 from rfid_station.cli.output import confirm, show_document, show_rows, talk
 
 if TYPE_CHECKING:
-    from rfid_station.desk.operators import Enrolled
+    from rfid_station.desk.people.operators import Enrolled
 
 app = typer.Typer(help="Operators: who signs in, in which role.", no_args_is_help=True)
 
@@ -37,7 +37,7 @@ def add(
 
     The first has to be a supervisor. The recovery code is shown this once: it belongs into a safe.
     """
-    from rfid_station.desk.operators import add_operator
+    from rfid_station.desk.people.operators import add_operator
     from rfid_station.domain.card import Role
 
     with the_station(ctx) as station:
@@ -78,7 +78,7 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask me.")] = False,
 ) -> None:
     """Let somebody sign in no more. The name stays theirs in the audit log, and cannot be given again."""
-    from rfid_station.desk.operators import remove_operator
+    from rfid_station.desk.people.operators import remove_operator
 
     confirm(f"Let {name} sign in no more?", yes)
     with the_station(ctx) as station:
@@ -89,7 +89,7 @@ def remove(
 @app.command()
 def unlock(ctx: typer.Context, name: Name) -> None:
     """Take PINs again of somebody who typed too many wrong ones."""
-    from rfid_station.desk.operators import unlock_operator
+    from rfid_station.desk.people.operators import unlock_operator
 
     with the_station(ctx) as station:
         known = unlock_operator(station, name)
@@ -105,7 +105,7 @@ def pin(
     ] = None,
 ) -> None:
     """Change your PIN; or as a supervisor give somebody a new one, which they type."""
-    from rfid_station.desk.operators import change_pin
+    from rfid_station.desk.people.operators import change_pin
 
     with the_station(ctx) as station:
         known = change_pin(station, name)
@@ -115,7 +115,7 @@ def pin(
 @app.command()
 def recover(ctx: typer.Context, name: Name, as_json: AsDocument = False) -> None:
     """Give somebody a new PIN by the recovery code from the safe, when no supervisor can."""
-    from rfid_station.desk.operators import recover_operator
+    from rfid_station.desk.people.operators import recover_operator
 
     with the_station(ctx, to_look=True) as station:
         enrolled = recover_operator(station, name)

@@ -19,9 +19,9 @@ from rfid_station.domain.order import Item, Progress, Way
 from rfid_station.errors import Conflict, WrongCall
 
 if TYPE_CHECKING:
-    from rfid_station.desk.orders import Wish
-    from rfid_station.desk.press import PressWish
-    from rfid_station.desk.sheets import Wish as SheetWish
+    from rfid_station.desk.fulfilment.orders import Wish
+    from rfid_station.desk.paper.press import PressWish
+    from rfid_station.desk.paper.sheets import Wish as SheetWish
     from rfid_station.desk.station import Station
     from rfid_station.domain.order import Order
 
@@ -65,7 +65,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Order cards: by a file, by number, or one for somebody. The same file again changes nothing."""
-    from rfid_station.desk import orders
+    from rfid_station.desk.fulfilment import orders
     from rfid_station.domain.card import Driver
 
     if [file is not None, count is not None, reference is not None].count(True) != 1:
@@ -109,7 +109,7 @@ def list_(
 @app.command()
 def show(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None:
     """Show one order: how far it is, and each line with its card and what it still needs."""
-    from rfid_station.desk.orders import standing
+    from rfid_station.desk.fulfilment.orders import standing
 
     seen = look(ctx, lambda station: standing(station, name))
     now = seen.found
@@ -133,7 +133,7 @@ def cancel(
     as_json: AsJson = False,
 ) -> None:
     """Want no cards any more on lines that have none, or whose card was stopped."""
-    from rfid_station.desk import orders
+    from rfid_station.desk.fulfilment import orders
 
     with the_station(ctx) as station:
         cancelled = orders.cancel(station, name, lines or [], reason)
@@ -149,7 +149,7 @@ def close(ctx: typer.Context, name: Name, dry_run: DryRun = False, as_json: AsJs
 
     Else exit 6, with what is missing, line by line.
     """
-    from rfid_station.desk import orders
+    from rfid_station.desk.fulfilment import orders
 
     with the_station(ctx) as station:
         left = orders.close(station, name, dry_run=dry_run)
@@ -191,9 +191,9 @@ def print_(
 
     Prints what is missing: new numbers for plastic that was spoiled, and what an earlier call did not print.
     """
-    from rfid_station.desk.preprinting import to_print
-    from rfid_station.desk.press import PressWish
-    from rfid_station.desk.sheets import Wish as SheetWish
+    from rfid_station.desk.fulfilment.preprinting import to_print
+    from rfid_station.desk.paper.press import PressWish
+    from rfid_station.desk.paper.sheets import Wish as SheetWish
 
     with the_station(ctx) as station:
         order = station.store.orders.get(name)
@@ -214,7 +214,7 @@ def print_(
 def _on_sheets(station: Station, order: Order, wish: SheetWish, again: list[str], as_json: bool) -> bool:
     """Print numbers on sheets and say so; False where nothing is to be printed."""
     from rfid_station.cli.sheet import show_sheets
-    from rfid_station.desk.preprinting import print_numbers
+    from rfid_station.desk.fulfilment.preprinting import print_numbers
 
     made = print_numbers(station, order, wish, again)
     if made is not None:
@@ -225,7 +225,7 @@ def _on_sheets(station: Station, order: Order, wish: SheetWish, again: list[str]
 def _for_bureau(station: Station, order: Order, wish: PressWish, again: list[str], as_json: bool) -> bool:
     """Make an archive of numbers for a bureau and say so; False where nothing is to be printed."""
     from rfid_station.cli.press import show_archive
-    from rfid_station.desk.preprinting import send_numbers
+    from rfid_station.desk.fulfilment.preprinting import send_numbers
 
     made = send_numbers(station, order, wish, again)
     if made is not None:
@@ -240,7 +240,7 @@ def spoil(
     reason: Why,
 ) -> None:
     """Printed plastic is waste, and has no chip's data yet: its line gets a new number with `order print`."""
-    from rfid_station.desk.preprinting import spoil_plastic
+    from rfid_station.desk.fulfilment.preprinting import spoil_plastic
 
     with the_station(ctx) as station:
         found = spoil_plastic(station, number, reason)
@@ -262,8 +262,8 @@ def dispatch(
     as_json: AsJson = False,
 ) -> None:
     """Send the packed cards of an order off in one parcel."""
-    from rfid_station.desk.lookup import the_card
-    from rfid_station.desk.packing import packed_cards
+    from rfid_station.desk.fulfilment.packing import packed_cards
+    from rfid_station.desk.support.lookup import the_card
 
     with the_station(ctx) as station:
         cards = packed_cards(station, name)
@@ -287,7 +287,7 @@ def _refuse_others(name: str, chosen: list[Any], packed: list[Any]) -> None:
 
 def _order_file(station: Station, file: Path, wish: Wish) -> Order:
     from rfid_station.cli.batch import show_finding
-    from rfid_station.desk.orders import order_file
+    from rfid_station.desk.fulfilment.orders import order_file
 
     return order_file(station, file, wish, lambda finding: show_finding(finding, as_json=False, err=True))
 

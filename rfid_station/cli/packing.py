@@ -40,7 +40,7 @@ def list_(
     out: Out = None,
 ) -> None:
     """Print what goes into the parcel of an order, with boxes to tick."""
-    from rfid_station.desk import letters
+    from rfid_station.desk.paper import letters
 
     with the_station(ctx) as station:
         typer.echo(letters.write_packing_list(station, letters.cards_of_order(station, order), order, out))
@@ -87,8 +87,8 @@ def undo(
     reason: Annotated[str, typer.Option(help="Why it is taken out.")],
 ) -> None:
     """Take a card out of its envelope again."""
-    from rfid_station.desk import packing
-    from rfid_station.desk.lookup import the_card
+    from rfid_station.desk.fulfilment import packing
+    from rfid_station.desk.support.lookup import the_card
 
     with the_station(ctx) as station:
         card = the_card(station, number)
@@ -108,7 +108,7 @@ def dispatch(
     as_json: AsJson = False,
 ) -> None:
     """Send packed cards off in one parcel. For all of an order: `order dispatch`."""
-    from rfid_station.desk.lookup import the_card
+    from rfid_station.desk.support.lookup import the_card
 
     with the_station(ctx) as station:
         send(station, [the_card(station, number) for number in numbers], tracking, carrier, as_json)
@@ -117,7 +117,7 @@ def dispatch(
 def send(station: Station, cards: list[Card], tracking: str, carrier: str, as_json: bool) -> Parcel:
     """Dispatch cards, and say so."""
     from rfid_station.cli.output import show_document
-    from rfid_station.desk.packing import dispatch
+    from rfid_station.desk.fulfilment.packing import dispatch
 
     parcel = dispatch(station, cards, tracking, carrier)
     if as_json:
@@ -151,7 +151,7 @@ class _Work:
 
 def _tap_cards(work: _Work, uri: str | None, stop: Callable[[], bool]) -> None:
     from rfid_station.cli.tapping import a_reader
-    from rfid_station.desk.packing import card_on_reader
+    from rfid_station.desk.fulfilment.packing import card_on_reader
     from rfid_station.reader.absence import attended
     from rfid_station.reader.signal import signal
 
@@ -162,7 +162,7 @@ def _tap_cards(work: _Work, uri: str | None, stop: Callable[[], bool]) -> None:
 
 
 def _scan_cards(work: _Work) -> None:
-    from rfid_station.desk.packing import card_by_code
+    from rfid_station.desk.fulfilment.packing import card_by_code
 
     talk("scan the code on a card; its chip is not read, so this is weaker than a tap")
     for text in _lines(work):
@@ -192,7 +192,7 @@ def _try(work: _Work, card_in_hand: Callable[[], Card], *, tapped: bool) -> bool
 
 
 def _pack(work: _Work, card: Card, *, tapped: bool) -> bool:
-    from rfid_station.desk import packing
+    from rfid_station.desk.fulfilment import packing
 
     letter = None
     packing.check_packable(work.station, card, work.order)

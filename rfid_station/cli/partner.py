@@ -16,7 +16,7 @@ from rfid_station.errors import WrongCall
 from rfid_station.small_file import small_text
 
 if TYPE_CHECKING:
-    from rfid_station.desk.agreeing import Terms
+    from rfid_station.desk.partners.agreeing import Terms
     from rfid_station.desk.station import Station
     from rfid_station.domain.agreement import Agreement
     from rfid_station.domain.partner import Partner
@@ -94,8 +94,8 @@ def add(
     Hubject by OICP (--profile hubject-oicp) takes no token, but the certificate that [oicp] in station.toml
     names, and is connected with that.
     """
-    from rfid_station.desk.agreeing import Terms
-    from rfid_station.desk.partners import add_partner
+    from rfid_station.desk.partners.agreeing import Terms
+    from rfid_station.desk.partners.connecting import add_partner
 
     terms = Terms(
         tuple(group or ()), all_groups, since, until, whitelist, no_whitelist, block_within, new_within
@@ -118,7 +118,7 @@ def connect(
 
     A partner that was disconnected, or whose first token is used up, takes a new one: --token-file.
     """
-    from rfid_station.desk.partners import connect_partner, readmit_partner
+    from rfid_station.desk.partners.connecting import connect_partner, readmit_partner
 
     token = _read_token(token_file) if token_file else None
     with the_station(ctx) as station:
@@ -148,8 +148,8 @@ def invite(
     as_json: AsDocument = False,
 ) -> None:
     """Make a first token for a partner that will register with us. It is shown this once."""
-    from rfid_station.desk.agreeing import Terms
-    from rfid_station.desk.partner_invitation import invite_partner
+    from rfid_station.desk.partners.agreeing import Terms
+    from rfid_station.desk.partners.invitation import invite_partner
 
     terms = Terms(
         tuple(group or ()), all_groups, since, until, whitelist, no_whitelist, block_within, new_within
@@ -188,8 +188,8 @@ def agree(
     as_json: AsDocument = False,
 ) -> None:
     """Change the agreement with a partner; what is not named stays. Cards that it loses are withdrawn."""
-    from rfid_station.desk.agreeing import Terms
-    from rfid_station.desk.agreeing import agree as put_into_force
+    from rfid_station.desk.partners.agreeing import Terms
+    from rfid_station.desk.partners.agreeing import agree as put_into_force
 
     terms = Terms(
         tuple(group or ()), all_groups, since, until, whitelist, no_whitelist, block_within, new_within
@@ -213,7 +213,7 @@ def agree(
 
 
 def _rehearse(station: Station, name: str, terms: Terms, *, as_json: bool) -> None:
-    from rfid_station.desk.agreeing import rehearse
+    from rfid_station.desk.partners.agreeing import rehearse
 
     agreement, effect = rehearse(station, name, terms)
     if as_json:
@@ -231,7 +231,7 @@ def rotate(ctx: typer.Context, name: Name, token_file: TokenFile = None, as_json
 
     A partner whose profile says credentials_put = false takes a new first token: --token-file.
     """
-    from rfid_station.desk.partner_upkeep import rotate_partner
+    from rfid_station.desk.partners.upkeep import rotate_partner
 
     token = _read_token(token_file) if token_file else None
     with the_station(ctx) as station:
@@ -259,7 +259,7 @@ def disconnect(
 
     Exit 8 if it has not taken all cards back in time: the connection stays until then, so say it again.
     """
-    from rfid_station.desk.partner_upkeep import disconnect_partner
+    from rfid_station.desk.partners.upkeep import disconnect_partner
 
     stays = "Cards that it has stay as they are there." if only_here or keep_cards else "It loses every card."
     confirm(f"End the connection with {name}? {stays}", yes)
@@ -309,7 +309,7 @@ def list_(ctx: typer.Context, as_json: AsLines = False) -> None:
 @app.command("test")
 def try_(ctx: typer.Context, name: Name, as_json: AsLines = False) -> None:
     """Try a connection step by step: versions, details, credentials, one card read back. Changes nothing."""
-    from rfid_station.desk.partner_trial import check_trial, try_partner
+    from rfid_station.desk.partners.trial import check_trial, try_partner
 
     with the_station(ctx, to_look=True) as station:
         steps = list(try_partner(station, name))
@@ -331,9 +331,9 @@ def preview(
     as_json: AsDocument = False,
 ) -> None:
     """Show the exact request that brings a card to a partner. Nothing is sent; the token is masked."""
-    from rfid_station.desk.joining import is_deaf
-    from rfid_station.desk.lookup import the_card
-    from rfid_station.desk.partner_preview import preview as preview_request
+    from rfid_station.desk.partners.preview import preview as preview_request
+    from rfid_station.desk.support.joining import is_deaf
+    from rfid_station.desk.support.lookup import the_card
 
     with the_station(ctx) as station:
         found = the_card(station, card)
@@ -350,7 +350,7 @@ def preview(
 @app.command()
 def check(ctx: typer.Context, name: Name, as_json: AsLines = False) -> None:
     """Tell which cards a partner would refuse, and why, before anything is sent."""
-    from rfid_station.desk.partner_preview import check_flight, pre_flight
+    from rfid_station.desk.partners.preview import check_flight, pre_flight
 
     with the_station(ctx, to_look=True) as station:
         flight = pre_flight(station, name)
@@ -363,7 +363,7 @@ def check(ctx: typer.Context, name: Name, as_json: AsLines = False) -> None:
 @app.command()
 def profiles(ctx: typer.Context, as_json: AsLines = False) -> None:
     """List what partners may do differently, ready-made."""
-    from rfid_station.desk.partner_profiles import all_partner_profiles
+    from rfid_station.desk.partners.profiles import all_partner_profiles
 
     rows = [
         {"profile": profile.name, "title": profile.title, "versions": _versions(profile)}
@@ -379,7 +379,7 @@ def export(
     out: Annotated[Path | None, typer.Option("--out", help="A file to write, instead of stdout.")] = None,
 ) -> None:
     """Write a partner's profile as a file that can be changed and imported. There is no secret in it."""
-    from rfid_station.desk.partner_profiles import export_profile, write_profile
+    from rfid_station.desk.partners.profiles import export_profile, write_profile
 
     with the_station(ctx, to_look=True) as station:
         text = export_profile(station.store.partners.get(name))
@@ -398,7 +398,7 @@ def import_(
     as_json: AsDocument = False,
 ) -> None:
     """Give a partner the profile in a file. It counts for the next request."""
-    from rfid_station.desk.partner_profiles import import_profile
+    from rfid_station.desk.partners.profiles import import_profile
 
     with the_station(ctx) as station:
         partner = import_profile(station, name, file)
@@ -407,7 +407,7 @@ def import_(
 
 
 def _warn_of_unknown_groups(station: Station, partner: Partner) -> None:
-    from rfid_station.desk.agreeing import unknown_groups
+    from rfid_station.desk.partners.agreeing import unknown_groups
 
     for group in unknown_groups(station, partner.agreement):
         talk(f"note: no card is in group {group} yet")
@@ -424,7 +424,7 @@ def _groups(partner: Partner) -> str:
 
 
 def _agreement_row(agreement: Agreement) -> dict[str, Any]:
-    from rfid_station.desk.agreeing import span_in_words
+    from rfid_station.desk.partners.agreeing import span_in_words
 
     return {
         "groups": None if agreement.groups is None else sorted(agreement.groups),
@@ -480,7 +480,7 @@ def _described(station: Station, partner: Partner) -> dict[str, Any]:
 
 def _behind_row(station: Station, partner: Partner) -> dict[str, Any]:
     """The parties behind a hub, as it last told; nothing of a partner that told of none."""
-    from rfid_station.desk.behind_hubs import clients_of
+    from rfid_station.desk.partners.behind_hubs import clients_of
 
     told = [f"{one} since {shown(one.last_updated)}" for one in clients_of(station, partner)]
     return {"behind_hub": told} if told or partner.profile.is_hub else {}

@@ -25,8 +25,8 @@ from rfid_station.cli.print_options import (
 from rfid_station.errors import WrongCall
 
 if TYPE_CHECKING:
-    from rfid_station.desk.press import PressFile
-    from rfid_station.desk.print_records import SheetRecord
+    from rfid_station.desk.paper.press import PressFile
+    from rfid_station.desk.paper.print_records import SheetRecord
     from rfid_station.desk.station import Station
     from rfid_station.domain.card import Card
 
@@ -57,7 +57,7 @@ def press(
     as_json: AsJson = False,
 ) -> None:
     """Make the archive for a print bureau: PDF/X-4 with bleed, a list of the cards, checksums, no UIDs."""
-    from rfid_station.desk.press import PressWish, make_press_archive
+    from rfid_station.desk.paper.press import PressWish, make_press_archive
     from rfid_station.printing.press.bureau import Delivery
 
     delivery = Delivery(one_of("--as", what, list(Delivery)))
@@ -142,8 +142,8 @@ def print_cards(
     as_json: AsJson = False,
 ) -> None:
     """Print single cards on a card printer, edge to edge, a page for each side."""
-    from rfid_station.desk.printers import CardWish
-    from rfid_station.desk.printers import print_cards as print_
+    from rfid_station.desk.paper.printers import CardWish
+    from rfid_station.desk.paper.printers import print_cards as print_
     from rfid_station.printing.design import Side
 
     only = Side(one_of("--side", side, list(Side))) if side else None
@@ -200,7 +200,7 @@ def jobs(
     as_json: AsJson = False,
 ) -> None:
     """List what was printed, the newest first."""
-    from rfid_station.desk import print_records
+    from rfid_station.desk.paper import print_records
 
     with the_station(ctx, to_look=True) as station:
         rows = print_records.jobs(station, limit)
@@ -223,8 +223,8 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show which cards lie on a sheet: of a job, or of one card that was on it."""
-    from rfid_station.desk import print_records
-    from rfid_station.desk.lookup import the_card
+    from rfid_station.desk.paper import print_records
+    from rfid_station.desk.support.lookup import the_card
 
     if [job is not None, tap, card is not None].count(True) != 1:
         raise WrongCall("which sheet?", hint="rfid-station sheet show JOB, or --tap, or --card NUMBER")
@@ -239,14 +239,14 @@ def show(
 
 def _tapped(station: Station, reader: str | None) -> Card:
     from rfid_station.cli.tapping import Place, one_card
-    from rfid_station.desk.print_records import tapped_card
+    from rfid_station.desk.paper.print_records import tapped_card
 
     with one_card(station, Place(reader)) as link:
         return tapped_card(station, link)
 
 
 def _show_sheet(found: SheetRecord, as_json: bool) -> None:
-    from rfid_station.desk.print_records import state_of
+    from rfid_station.desk.paper.print_records import state_of
 
     rows = [
         {
@@ -283,8 +283,8 @@ def _show_sheet(found: SheetRecord, as_json: bool) -> None:
 
 
 def _cards(station: Station, numbers: list[str] | None, fleet: str | None, again: bool) -> list[Card]:
-    from rfid_station.desk.lookup import the_card
-    from rfid_station.desk.sheets import cards_to_print
+    from rfid_station.desk.paper.sheets import cards_to_print
+    from rfid_station.desk.support.lookup import the_card
 
     if numbers:
         return [the_card(station, number) for number in numbers]

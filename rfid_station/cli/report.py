@@ -32,7 +32,7 @@ def usage(
 ) -> None:
     """Report what cards charged in a month, by CDRs: by card and in sum, each currency for itself."""
     from rfid_station.cli.usage_view import month_row
-    from rfid_station.desk.usage import report_month, write_month
+    from rfid_station.desk.support.usage import report_month, write_month
 
     with the_station(ctx, to_look=True) as station:
         found = report_month(station, month, fleet)

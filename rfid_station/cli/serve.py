@@ -40,7 +40,7 @@ def serve(
     ] = False,
 ) -> None:
     """Answer partners (OCPI 2.1.1, 2.2.1, 2.3.0) and drivers, and sync, until SIGTERM or Ctrl-C."""
-    from rfid_station.desk.own_copy import keeping_copy
+    from rfid_station.desk.record.own_copy import keeping_copy
     from rfid_station.desk.serving import openapi, plan_for, running
 
     if describe:

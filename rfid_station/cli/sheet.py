@@ -25,7 +25,7 @@ from rfid_station.cli.print_options import (
 from rfid_station.errors import WrongCall
 
 if TYPE_CHECKING:
-    from rfid_station.desk.sheets import SheetFiles
+    from rfid_station.desk.paper.sheets import SheetFiles
 
 app = typer.Typer(help="Sheets: cards onto paper or plastic.", no_args_is_help=True)
 sheet_designs.register(app)
@@ -70,8 +70,8 @@ def print_(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Print cards on sheets: a PDF with crop marks and bleed, and a picture of its first sheet."""
-    from rfid_station.desk import sheets
-    from rfid_station.desk.lookup import the_card
+    from rfid_station.desk.paper import sheets
+    from rfid_station.desk.support.lookup import the_card
     from rfid_station.printing.design import Side
     from rfid_station.printing.layout import Flip, Order
 
@@ -107,7 +107,7 @@ def calibrate(
     ctx: typer.Context, sheet: SheetName = None, flip: FlipEdge = None, offset: Offset = None, out: Out = None
 ) -> None:
     """Make a page that shows how far off the back is, and where a sheet's positions lie."""
-    from rfid_station.desk import sheets
+    from rfid_station.desk.paper import sheets
     from rfid_station.printing.layout import Flip
 
     edge = Flip(one_of("--flip", flip, list(Flip))) if flip else None
@@ -123,7 +123,7 @@ def layouts(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """List the sheets that can be printed on, your own and those that ship."""
-    from rfid_station.desk import sheets
+    from rfid_station.desk.paper import sheets
 
     rows = [
         {

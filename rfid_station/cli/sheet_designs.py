@@ -15,7 +15,7 @@ from rfid_station.cli.print_options import BrandName
 from rfid_station.errors import ExitCode, WrongCall
 
 if TYPE_CHECKING:
-    from rfid_station.desk.designs import Finding, NewDesign, Workshop
+    from rfid_station.desk.paper.designs import Finding, NewDesign, Workshop
 
 DesignName = Annotated[
     str | None, typer.Argument(metavar="[DESIGN]", help="A file in templates/cards. [default: print.design]")
@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
 def templates(ctx: typer.Context, as_json: AsJson = False) -> None:
     """List card designs and brands, your own and those that ship."""
-    from rfid_station.desk.designs import listed, open_workshop
+    from rfid_station.desk.paper.designs import listed, open_workshop
 
     rows = [
         {"kind": row.kind, "name": row.name, "title": row.title, "from": "own" if row.is_own else "shipped"}
@@ -50,7 +50,7 @@ def check(
     ctx: typer.Context, design: DesignName = None, brand: BrandName = None, as_json: AsJson = False
 ) -> None:
     """Find all that is wrong with a design; exit 1 if it must not be printed like this."""
-    from rfid_station.desk import designs
+    from rfid_station.desk.paper import designs
 
     findings = designs.check(designs.open_workshop(folder_of(ctx)), design, brand)
     if as_json:
@@ -99,8 +99,8 @@ def preview(
     ] = None,
 ) -> None:
     """Show one card, or a sheet: on the terminal where it can show pictures, and as a PNG file."""
-    from rfid_station.desk import designs
     from rfid_station.desk.files import write_whole
+    from rfid_station.desk.paper import designs
 
     workshop = designs.open_workshop(folder_of(ctx))
     wanted = designs.Picture(design, brand, side, language, sheet, dpi, zones)
@@ -114,8 +114,8 @@ def preview(
 
 
 def _face(ctx: typer.Context, number: str) -> dict[str, str]:
-    from rfid_station.desk.lookup import the_card
-    from rfid_station.desk.sheets import face_of
+    from rfid_station.desk.paper.sheets import face_of
+    from rfid_station.desk.support.lookup import the_card
 
     with the_station(ctx) as station:
         return dict(face_of(station, the_card(station, number)))
@@ -155,7 +155,7 @@ def new(
     ] = None,
 ) -> None:
     """Make a design of your own from a brand; what is not said is asked."""
-    from rfid_station.desk import designs
+    from rfid_station.desk.paper import designs
 
     workshop = designs.open_workshop(folder_of(ctx))
     given = {
@@ -173,7 +173,7 @@ def new(
 def _wanted(
     workshop: Workshop, name: str, base: str, brand: str, given: dict[str, str | None], logo: Path | None
 ) -> NewDesign:
-    from rfid_station.desk.designs import NewDesign, has_brand
+    from rfid_station.desk.paper.designs import NewDesign, has_brand
     from rfid_station.printing.new_design import BrandAnswers
 
     if has_brand(workshop, brand):

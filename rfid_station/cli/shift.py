@@ -13,7 +13,7 @@ from rfid_station.cli.output import counted, show_document, show_pairs, show_row
 from rfid_station.errors import WrongCall
 
 if TYPE_CHECKING:
-    from rfid_station.desk.shift import Written
+    from rfid_station.desk.people.shift import Written
     from rfid_station.desk.station import Station
     from rfid_station.domain.operator import Shift
     from rfid_station.printing.papers.shift_report import ShiftReport
@@ -37,7 +37,7 @@ def start(
     as_json: AsDocument = False,
 ) -> None:
     """Sign in at this desk. Commands then act in your name, until `shift end`."""
-    from rfid_station.desk.sign_in import start_shift
+    from rfid_station.desk.people.sign_in import start_shift
 
     name = operator or ctx.obj.operator
     if not name:
@@ -84,8 +84,8 @@ def list_(
 @app.command()
 def end(ctx: typer.Context, as_json: AsDocument = False) -> None:
     """Sign out, and write the report of the shift. A supervisor may end the shift of somebody who left."""
-    from rfid_station.desk.shift import report_of_shift, write_report
-    from rfid_station.desk.sign_in import end_shift
+    from rfid_station.desk.people.shift import report_of_shift, write_report
+    from rfid_station.desk.people.sign_in import end_shift
 
     with the_station(ctx, to_look=True) as station:
         ended = end_shift(station)
@@ -122,7 +122,7 @@ def report(
     """
     if number is not None and (day or of):
         raise WrongCall("a shift and a day are two things", hint="leave out --shift, or --day and --of")
-    from rfid_station.desk.shift import write_report
+    from rfid_station.desk.people.shift import write_report
 
     with the_station(ctx, to_look=True) as station:
         found = _wanted(station, number, day, of)
@@ -134,8 +134,8 @@ def report(
 
 
 def _wanted(station: Station, number: int | None, day: datetime | None, of: str | None) -> ShiftReport:
-    from rfid_station.desk import shift as desk
-    from rfid_station.desk.sign_in import newest_shift
+    from rfid_station.desk.people import shift as desk
+    from rfid_station.desk.people.sign_in import newest_shift
 
     if number is not None:
         return desk.report_of_shift(station, station.store.shifts.get(number))
@@ -145,7 +145,7 @@ def _wanted(station: Station, number: int | None, day: datetime | None, of: str 
 
 
 def _tell(station: Station, shift: Shift, words: str, *, as_json: bool) -> None:
-    from rfid_station.desk.sign_in import is_of_another_day
+    from rfid_station.desk.people.sign_in import is_of_another_day
 
     row = _row(shift)
     if as_json:

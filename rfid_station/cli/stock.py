@@ -71,7 +71,7 @@ def receive(
     reader: ReaderUri = None,
 ) -> None:
     """Book blanks that came in, and look at a sample: a good one releases the lot, a bad one holds it."""
-    from rfid_station.desk import goods_in
+    from rfid_station.desk.fulfilment import goods_in
 
     _check_sample(sample, no_sample, reason)
     makers_list = goods_in.MakersList(uids, uid_form, show_finding) if uids else None
@@ -153,7 +153,7 @@ def count_(
     as_json: AsJson = False,
 ) -> None:
     """Count blanks without being told what to expect; a difference takes a second person, else exit 6."""
-    from rfid_station.desk import stock
+    from rfid_station.desk.fulfilment import stock
 
     given = _numbers(numbers or [])
     with the_station(ctx) as station:
@@ -183,7 +183,7 @@ def transfer(
     ] = None,
 ) -> None:
     """Move blanks from one place to another."""
-    from rfid_station.desk import stock
+    from rfid_station.desk.fulfilment import stock
 
     with the_station(ctx) as station:
         stock.transfer(station, lot, quantity, to=to, source=source)
@@ -193,7 +193,7 @@ def transfer(
 @app.command()
 def keep(ctx: typer.Context, lot: LotName, quantity: Quantity, reason: Reason, place: Place = None) -> None:
     """Take blanks off the stock for tests, or to keep them."""
-    from rfid_station.desk import stock
+    from rfid_station.desk.fulfilment import stock
 
     with the_station(ctx) as station:
         stock.keep(station, lot, quantity, _words(reason), place=place)
@@ -217,8 +217,8 @@ def destroy(
     place: Place = None,
 ) -> None:
     """Book that blanks, spoiled cards or samples were made useless. Takes two people."""
-    from rfid_station.desk import stock
-    from rfid_station.desk.lookup import the_card
+    from rfid_station.desk.fulfilment import stock
+    from rfid_station.desk.support.lookup import the_card
 
     words = _words(reason)
     with the_station(ctx) as station:
@@ -259,7 +259,7 @@ def _without_sample(station: Station, lot: Lot, reason: str) -> None:
 
 def _look_at(station: Station, lot: Lot, wanted: int | None, reader: Reader) -> None:
     from rfid_station.cli.tapping import stoppable
-    from rfid_station.desk.goods_in import Sampling
+    from rfid_station.desk.fulfilment.goods_in import Sampling
     from rfid_station.domain.stock import sample_size
 
     received = station.store.stock.standing(lot.name).received

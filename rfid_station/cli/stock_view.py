@@ -11,7 +11,7 @@ from rfid_station.domain.stock import Account
 
 if TYPE_CHECKING:
     from rfid_station.desk.batch.findings import Finding
-    from rfid_station.desk.goods_in import Looked
+    from rfid_station.desk.fulfilment.goods_in import Looked
     from rfid_station.desk.station import Station
     from rfid_station.domain.stock import Counted, Entry, Lot, Standing
 

@@ -25,7 +25,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Verify the audit log, all that has to hold between the tables, and that no secret is missing."""
-    from rfid_station.desk.backups import missing_secrets
+    from rfid_station.desk.record.backups import missing_secrets
 
     with the_station(ctx, to_look=True) as station:
         report = station.store.audit.check()
@@ -81,7 +81,7 @@ def copy(
     if to is None:
         _keep_copy(folder_of(ctx), as_json)
         return
-    from rfid_station.desk.store_copy import copy_own_store
+    from rfid_station.desk.record.store_copy import copy_own_store
 
     with the_station(ctx) as station:
         copied = copy_own_store(station, to, to_password)
@@ -95,7 +95,7 @@ def copy(
 
 
 def _keep_copy(folder: Path, as_json: bool) -> None:
-    from rfid_station.desk.own_copy import keep_own_copy
+    from rfid_station.desk.record.own_copy import keep_own_copy
 
     made = keep_own_copy(folder)
     if as_json:
@@ -108,7 +108,7 @@ def _keep_copy(folder: Path, as_json: bool) -> None:
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Show whether the store can be reached, who holds which numbers, and this desk's copy; exit 1 if not."""
     from rfid_station.cli.cut_off_view import cut_off_document, lease_row, lease_words
-    from rfid_station.desk.cut_off import cut_off
+    from rfid_station.desk.record.cut_off import cut_off
 
     known, leases, count, trouble = cut_off(folder_of(ctx)), None, None, None
     try:
@@ -140,7 +140,7 @@ def give_back(
     place: Annotated[str | None, typer.Argument(help="The desk. [default: this one]")] = None,
 ) -> None:
     """Let other desks have the numbers that a desk holds. For another desk it takes a supervisor."""
-    from rfid_station.desk.lease_note import forget_lease
+    from rfid_station.desk.record.lease_note import forget_lease
 
     with the_station(ctx) as station:
         own = station.settings.desk.place
@@ -178,7 +178,7 @@ def backup(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Write the store into a file while desks work on, and read it through."""
-    from rfid_station.desk.backups import back_up_own_store
+    from rfid_station.desk.record.backups import back_up_own_store
 
     with the_station(ctx) as station:
         made = back_up_own_store(station, file)
@@ -211,7 +211,7 @@ def restore(
     from rfid_station.cli.context import claim_of, folder_of
     from rfid_station.cli.output import ask_secret
     from rfid_station.cli.restored_view import restored_document, tell_restored
-    from rfid_station.desk.backups import Wish, restore_own_store
+    from rfid_station.desk.record.backups import Wish, restore_own_store
 
     wish = Wish(file, discard_newer, skip_numbers, to, to_password)
     restored = restore_own_store(folder_of(ctx), claim_of(ctx), wish, ask_secret)

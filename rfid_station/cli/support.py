@@ -30,9 +30,9 @@ from rfid_station.domain.card import Card, CardState, Reason, Replacement, Repla
 from rfid_station.errors import MoveNotAllowed, WrongCall
 
 if TYPE_CHECKING:
-    from rfid_station.desk.joining import Joining
     from rfid_station.desk.station import Station
-    from rfid_station.desk.stopping import Stopped
+    from rfid_station.desk.support.joining import Joining
+    from rfid_station.desk.support.stopping import Stopped
     from rfid_station.sync.drive import Watch
 
 
@@ -150,7 +150,7 @@ def activate(
     if code is None:
         move(ctx, number, Wanted(CardState.ACTIVE, _no_reason), handing)
         return
-    from rfid_station.desk.claiming import claim
+    from rfid_station.desk.support.claiming import claim
 
     typed = code
     change(
@@ -179,8 +179,8 @@ def claim_code(
     By it the driver activates the card, and later reports it lost or found. After 10 wrong codes it takes
     --role supervisor.
     """
-    from rfid_station.desk.claiming import check_codes_path, draw_code, write_codes
-    from rfid_station.desk.lookup import the_card
+    from rfid_station.desk.support.claiming import check_codes_path, draw_code, write_codes
+    from rfid_station.desk.support.lookup import the_card
 
     if out is not None:
         check_codes_path(out)
@@ -246,7 +246,7 @@ def replace(
 
     The new one is made here with --make, or at the desk by `card issue --replacements`.
     """
-    from rfid_station.desk import replacing
+    from rfid_station.desk.support import replacing
 
     def wanted(station: Station) -> Replacement:
         return Replacement(ReplaceWhen(when or station.settings.desk.replace_when), Reason(reason))
@@ -278,7 +278,7 @@ def expire_on(
     as_json: AsJson = False,
 ) -> None:
     """Say on which day a card ends; a later one renews it. Partners are told when the day is over (UTC)."""
-    from rfid_station.desk.lookup import the_card
+    from rfid_station.desk.support.lookup import the_card
 
     until = None if day == "never" else _day(day)
     with the_station(ctx) as station:
@@ -306,8 +306,8 @@ def _make(
     ctx: typer.Context, number: str, reader: str | None, profile: str | None, *, as_json: bool, yes: bool
 ) -> None:
     from rfid_station.cli import issuing
-    from rfid_station.desk.lookup import the_card
-    from rfid_station.desk.replacing import line_for
+    from rfid_station.desk.support.lookup import the_card
+    from rfid_station.desk.support.replacing import line_for
 
     with the_station(ctx) as station:
         line = line_for(the_card(station, number))
@@ -341,8 +341,8 @@ def join(
     as_json: AsLines = False,
 ) -> None:
     """Let a card and a fob act as one: what one starts, the other stops. Each can be blocked by itself."""
-    from rfid_station.desk import joining
-    from rfid_station.desk.lookup import the_card
+    from rfid_station.desk.support import joining
+    from rfid_station.desk.support.lookup import the_card
 
     with the_station(ctx) as station:
         cards = [the_card(station, each) for each in (number, *others)]
@@ -351,8 +351,8 @@ def join(
 
 def part(ctx: typer.Context, number: Number, as_json: AsLines = False) -> None:
     """Let a card stand alone again; of two that act as one both do."""
-    from rfid_station.desk import joining
-    from rfid_station.desk.lookup import the_card
+    from rfid_station.desk.support import joining
+    from rfid_station.desk.support.lookup import the_card
 
     with the_station(ctx) as station:
         _show_joining(joining.part(station, the_card(station, number)), as_json)

@@ -11,7 +11,7 @@ from rfid_station.cli.context import the_station
 from rfid_station.cli.output import confirm, counted, show_rows, shown, talk
 
 if TYPE_CHECKING:
-    from rfid_station.desk.upkeep import PartnerStanding
+    from rfid_station.desk.partners.sync_upkeep import PartnerStanding
     from rfid_station.sync.audit import Finding
     from rfid_station.sync.report import LaneReport
 
@@ -29,7 +29,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Bring every partner to the newest state; exit 7 if one refuses or cannot be reached."""
-    from rfid_station.desk.delivery import check_settled, deliver, standings
+    from rfid_station.desk.partners.delivery import check_settled, deliver, standings
 
     with the_station(ctx, to_look=True) as station:
         reports = standings(station) if dry_run else deliver(station, wait)
@@ -55,8 +55,8 @@ def prove(
     as_json: AsJson = False,
 ) -> None:
     """Read tokens back from every partner and compare; exit 7 if one differs. What differs is owed again."""
-    from rfid_station.desk.delivery import check_proven, prove, tokens_of
-    from rfid_station.desk.lookup import the_card
+    from rfid_station.desk.partners.delivery import check_proven, prove, tokens_of
+    from rfid_station.desk.support.lookup import the_card
 
     with the_station(ctx, to_look=True) as station:
         cards = [the_card(station, number) for number in numbers] if numbers else None
@@ -87,7 +87,7 @@ def _proven_in_words(read_back: int, tokens: int) -> str:
 @app.command()
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Say how far each partner is, without asking anybody."""
-    from rfid_station.desk.upkeep import stand
+    from rfid_station.desk.partners.sync_upkeep import stand
 
     with the_station(ctx, to_look=True) as station:
         standings = stand(station)
@@ -107,7 +107,7 @@ def pause(
     Blocked cards, and cards that it loses, are told to it all the same. It may go on reading our list and
     asking us.
     """
-    from rfid_station.desk.upkeep import pause as pause_partner
+    from rfid_station.desk.partners.sync_upkeep import pause as pause_partner
 
     with the_station(ctx) as station:
         word = pause_partner(station, partner, reason.strip())
@@ -118,7 +118,7 @@ def pause(
 @app.command()
 def resume(ctx: typer.Context, partner: Partner) -> None:
     """Go on with a partner that was paused. What it is owed by now is sent."""
-    from rfid_station.desk.upkeep import resume as resume_partner
+    from rfid_station.desk.partners.sync_upkeep import resume as resume_partner
 
     with the_station(ctx) as station:
         before = resume_partner(station, partner)
@@ -146,10 +146,10 @@ def retry(
 
     A push that ended ambiguously may still land for a while, and is verified only after that.
     """
-    from rfid_station.desk.delivery import check_settled
-    from rfid_station.desk.lookup import the_card
-    from rfid_station.desk.upkeep import check_retried
-    from rfid_station.desk.upkeep import retry as retry_now
+    from rfid_station.desk.partners.delivery import check_settled
+    from rfid_station.desk.partners.sync_upkeep import check_retried
+    from rfid_station.desk.partners.sync_upkeep import retry as retry_now
+    from rfid_station.desk.support.lookup import the_card
 
     with the_station(ctx) as station:
         chosen = the_card(station, card) if card else None
@@ -181,9 +181,9 @@ def resync(
 
     What it refused stays set aside, with its time: `sync retry` tries that.
     """
-    from rfid_station.desk.delivery import tokens_of
-    from rfid_station.desk.upkeep import check_connected
-    from rfid_station.desk.upkeep import resync as owe_again
+    from rfid_station.desk.partners.delivery import tokens_of
+    from rfid_station.desk.partners.sync_upkeep import check_connected
+    from rfid_station.desk.partners.sync_upkeep import resync as owe_again
 
     with the_station(ctx) as station:
         check_connected(station, partner)
@@ -214,8 +214,8 @@ def audit(
 
     Only our cards can be asked for: what a partner holds beside them cannot be listed over OCPI.
     """
-    from rfid_station.desk.audit_partners import Wish
-    from rfid_station.desk.audit_partners import audit as read_back
+    from rfid_station.desk.partners.auditing import Wish
+    from rfid_station.desk.partners.auditing import audit as read_back
 
     wish = Wish(partner, None if everything else sample, repair, rate, wait)
     with the_station(ctx, to_look=not repair) as station, read_back(station, wish) as (tally, findings):

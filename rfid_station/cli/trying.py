@@ -13,7 +13,7 @@ from rfid_station.cli.output import show_document, show_pairs, shown
 from rfid_station.domain.charge_point import StationMode, UidForm
 
 if TYPE_CHECKING:
-    from rfid_station.desk.trying import Try
+    from rfid_station.desk.support.trying import Try
     from rfid_station.domain.charge_point import Known
 
 At = Annotated[
@@ -42,8 +42,8 @@ def try_card(
     as_json: AsJson = False,
 ) -> None:
     """Say what a charging station of a partner would do about a card, step by step, and what is uncertain."""
-    from rfid_station.desk import trying
-    from rfid_station.desk.lookup import the_card
+    from rfid_station.desk.support import trying
+    from rfid_station.desk.support.lookup import the_card
 
     with the_station(ctx, to_look=True) as opened:
         card, partner = the_card(opened, number), opened.store.partners.get(at)

@@ -8,7 +8,7 @@ from rfid_station.domain.charge import plain
 from rfid_station.domain.uid import masked
 
 if TYPE_CHECKING:
-    from rfid_station.desk.usage import Line
+    from rfid_station.desk.support.usage import Line
     from rfid_station.store.usage.charge_rows import KeptCharge
 
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rfid_station.desk.fleet_file import read_fleet_file
+    from rfid_station.desk.batch.fleet_file import read_fleet_file
     from rfid_station.desk.scripting import (
         FileReport,
         block_card,
@@ -49,7 +49,7 @@ _HOMES = {
     "actor_at_keyboard": "station",
     "create_station": "station",
     "open_station": "station",
-    "read_fleet_file": "fleet_file",
+    "read_fleet_file": "batch.fleet_file",
 }
 
 

@@ -11,12 +11,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from rfid_station import __version__
-from rfid_station.desk.cut_off import cut_off
-from rfid_station.desk.hub import client_certificate, is_hub
-from rfid_station.desk.keys import KeyCupboard
-from rfid_station.desk.own_store import copy_age_allowed, open_own_store, store_password
-from rfid_station.desk.person import Claim, Person, claim_of
-from rfid_station.desk.sign_in import is_of_another_day
+from rfid_station.desk.keys.ring import KeyCupboard
+from rfid_station.desk.partners.hub import client_certificate, is_hub
+from rfid_station.desk.people.person import Claim, Person, claim_of
+from rfid_station.desk.people.sign_in import is_of_another_day
+from rfid_station.desk.record.cut_off import cut_off
+from rfid_station.desk.record.own_store import copy_age_allowed, open_own_store, store_password
 from rfid_station.desk.station import Station, load_profile
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.key import KeyRef

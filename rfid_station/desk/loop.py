@@ -27,7 +27,7 @@ from rfid_station.desk.clerk import Clerk, Command, Nobody, Scan, Scanned
 from rfid_station.desk.issue import Issued, MadeAlready, Stage, issue_card
 from rfid_station.desk.numbers import next_number
 from rfid_station.desk.station import Station
-from rfid_station.desk.stopping import move_card
+from rfid_station.desk.support.stopping import move_card
 from rfid_station.desk.tally import Phase, Tally, open_tally, sort_line
 from rfid_station.desk.undoing import undo
 from rfid_station.domain.card import MOVES, Card, CardState, Reason

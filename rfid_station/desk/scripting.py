@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from rfid_station.desk.batch.findings import Finding
     from rfid_station.desk.batch.running import Progress
     from rfid_station.desk.issue import Issued, Stage
-    from rfid_station.desk.sheets import SheetFiles
+    from rfid_station.desk.paper.sheets import SheetFiles
     from rfid_station.desk.station import Station
-    from rfid_station.desk.stopping import Stopped
+    from rfid_station.desk.support.stopping import Stopped
     from rfid_station.desk.tally import Tally
     from rfid_station.domain.order import OrderLine
     from rfid_station.errors import StationError
@@ -91,14 +91,14 @@ def the_card(station: Station, number: str) -> Card:
     :raises StationError: there is none
     :raises Conflict: there are several
     """
-    from rfid_station.desk import lookup
+    from rfid_station.desk.support import lookup
 
     return lookup.the_card(station, number)
 
 
 def show_card(station: Station, card: Card) -> dict[str, Any]:
     """All about a card: the fields of `card show --json`, with times as `datetime`."""
-    from rfid_station.desk.lookup import describe
+    from rfid_station.desk.support.lookup import describe
 
     return describe(station, card)
 
@@ -113,7 +113,7 @@ def block_card(
     :param wait_s: how long to go on with partners that have not confirmed; None to ask each once
     :raises MoveNotAllowed: its life is over, or not by this role
     """
-    from rfid_station.desk.stopping import move_and_push
+    from rfid_station.desk.support.stopping import move_and_push
 
     return move_and_push(station, card, CardState.BLOCKED, reason, wait_s=wait_s)
 
@@ -169,7 +169,7 @@ def print_cards(
     :raises Conflict: a card was printed before, and there is no reason
     :raises PrintError: a text or a code does not fit
     """
-    from rfid_station.desk.sheets import Wish, cards_to_print, print_sheets
+    from rfid_station.desk.paper.sheets import Wish, cards_to_print, print_sheets
 
     wanted = cards_to_print(station) if cards is None else cards
     return print_sheets(station, wanted, Wish(design=design, out=out, reason=reason))
@@ -177,7 +177,7 @@ def print_cards(
 
 def sync_now(station: Station, *, deadline_s: float = 60.0) -> list[LaneReport]:
     """Bring every partner as far as it goes, and say how far that was; `is_at_rest` is done."""
-    from rfid_station.desk.delivery import deliver
+    from rfid_station.desk.partners.delivery import deliver
 
     return deliver(station, deadline_s)
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from rfid_station.desk.agreeing import today
-from rfid_station.desk.contact_book import NotingShelf, PullNotes
-from rfid_station.desk.delivery import background_delivery
-from rfid_station.desk.partner_server import AUTHORIZATIONS, credentials_desk, us_of
+from rfid_station.desk.partners.agreeing import today
+from rfid_station.desk.partners.contact_book import NotingShelf, PullNotes
+from rfid_station.desk.partners.delivery import background_delivery
+from rfid_station.desk.partners.own_server import AUTHORIZATIONS, credentials_desk, us_of
 from rfid_station.desk.station import Station
 from rfid_station.domain.partner import Partner, PartnerState
 from rfid_station.errors import StationError, WrongCall

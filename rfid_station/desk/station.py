@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 
 from rfid_station.chip.duox import Root, parse_roots
-from rfid_station.desk.keys import Ask, KeyCupboard, ask_nobody
-from rfid_station.desk.own_store import create_own_store, open_own_store
-from rfid_station.desk.person import Claim, Person, claim_of, trusted
+from rfid_station.desk.keys.ring import Ask, KeyCupboard, ask_nobody
+from rfid_station.desk.people.person import Claim, Person, claim_of, trusted
+from rfid_station.desk.record.own_store import create_own_store, open_own_store
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Card, Role
 from rfid_station.domain.profile import Activation, Profile

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rfid_station.desk.replacing import line_for
 from rfid_station.desk.station import Station
-from rfid_station.desk.stopping import move_card
+from rfid_station.desk.support.replacing import line_for
+from rfid_station.desk.support.stopping import move_card
 from rfid_station.domain.card import Card, CardState, Reason, Replacement, ReplaceWhen
 from rfid_station.domain.order import OrderLine
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from rfid_station.desk.driver_desk import CardView, DriverDesk, Outcome, Tapped
+from rfid_station.desk.driver.page import CardView, DriverDesk, Outcome, Tapped
 from rfid_station.domain.driver_wish import DriverWish
 from rfid_station.web.asgi import Receive, Scope, Send
 from rfid_station.web.limits import Tries

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from rfid_station.desk.designs import Workshop
-from rfid_station.desk.driver_desk import DriverDesk
+from rfid_station.desk.driver.page import DriverDesk
+from rfid_station.desk.paper.designs import Workshop
 from rfid_station.desk.station import Station
 from rfid_station.encode.keys import KeySource
 from rfid_station.errors import WrongCall

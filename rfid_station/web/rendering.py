@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from rfid_station.desk.driver_desk import CardView
+from rfid_station.desk.driver.page import CardView
 from rfid_station.domain.card import CardState
 from rfid_station.web.look import Look
 from rfid_station.web.words import WORDS

@@ -107,7 +107,7 @@ def test_a_station_without_a_store_is_restored_and_partners_wait(folder: Path, t
 def test_operators_prove_themselves_by_the_backup_where_no_store_is_left(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rfid_station.desk.slow_hash import slow_hash
+    from rfid_station.desk.people.slow_hash import slow_hash
     from rfid_station.desk.station import open_station
     from rfid_station.domain.actor import Actor
     from rfid_station.domain.card import Role

@@ -22,12 +22,13 @@ from station_invariants import check_invariants
 from stations import CLERK, LINES, issue_from, new_station
 from warm_processes import PROCESSES
 
-from rfid_station.desk import lookup, own_copy, stopping
-from rfid_station.desk.cut_off import FROM_COPY, cut_off
-from rfid_station.desk.lease_note import noted_lease
-from rfid_station.desk.own_copy import FILE, CopyKeeper, keep_own_copy, open_station_from_copy
-from rfid_station.desk.person import Claim
+from rfid_station.desk.people.person import Claim
+from rfid_station.desk.record import own_copy
+from rfid_station.desk.record.cut_off import FROM_COPY, cut_off
+from rfid_station.desk.record.lease_note import noted_lease
+from rfid_station.desk.record.own_copy import FILE, CopyKeeper, keep_own_copy, open_station_from_copy
 from rfid_station.desk.station import Station, open_station
+from rfid_station.desk.support import lookup, stopping
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Card, CardState, Reason, Role
 from rfid_station.errors import ExitCode, NotSignedIn, StationError, StoreUnreachable

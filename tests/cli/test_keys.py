@@ -7,7 +7,7 @@ import pytest
 from command_line import rows, run
 from stations import CLERK
 
-from rfid_station.desk.keys import KeyCupboard, components_to_key
+from rfid_station.desk.keys.ring import KeyCupboard, components_to_key
 from rfid_station.desk.station import open_station
 from rfid_station.domain.key import KeyRef
 from rfid_station.encode import key_ring

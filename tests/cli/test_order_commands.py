@@ -12,9 +12,9 @@ from stations import Diary
 from typer.testing import Result
 
 from rfid_station.cli.app import app
-from rfid_station.desk import orders
+from rfid_station.desk.fulfilment import orders
+from rfid_station.desk.fulfilment.scanning import link_on_letter
 from rfid_station.desk.loop import Run, issue_cards
-from rfid_station.desk.scanning import link_on_letter
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.reader.opening import open_reader

@@ -13,9 +13,9 @@ from people import CODES, PINS, WRONG, signed_in, station_with_people
 from stations import issue_from, new_station
 from terminal import at_a_terminal
 
-from rfid_station.desk import slow_hash
-from rfid_station.desk.person import Claim
-from rfid_station.desk.sign_in import end_shift
+from rfid_station.desk.people import slow_hash
+from rfid_station.desk.people.person import Claim
+from rfid_station.desk.people.sign_in import end_shift
 from rfid_station.desk.station import open_station
 from rfid_station.errors import ExitCode
 

@@ -15,10 +15,10 @@ from rich.console import Console
 from stations import CLERK, LINES, SUPPORT, issue_from, listening_anywhere
 
 from rfid_station.cli.stop_view import table_of
-from rfid_station.desk.delivery import deliver
-from rfid_station.desk.partners import add_partner, connect_partner
+from rfid_station.desk.partners.connecting import add_partner, connect_partner
+from rfid_station.desk.partners.delivery import deliver
 from rfid_station.desk.station import Station, open_station
-from rfid_station.desk.stopping import move_and_push
+from rfid_station.desk.support.stopping import move_and_push
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.errors import ExitCode

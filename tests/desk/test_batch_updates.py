@@ -10,9 +10,9 @@ from stations import CLERK, LINES, SUPPORT, issue_from
 
 from rfid_station.desk.batch.checking import Check, Wish
 from rfid_station.desk.batch.findings import Cause, Finding
+from rfid_station.desk.batch.fleet_file import read_fleet_file
 from rfid_station.desk.batch.reading import open_table
 from rfid_station.desk.batch.running import Progress, run
-from rfid_station.desk.fleet_file import read_fleet_file
 from rfid_station.desk.station import Station, open_station
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Card, CardState, Driver, Reason, Role

@@ -17,12 +17,12 @@ from command_line import run
 from stations import CLERK, LINES, issue_from
 
 from rfid_station.cli.stop_view import answer_of
-from rfid_station.desk import stopping
-from rfid_station.desk.behind_hubs import behind_each_hub
-from rfid_station.desk.partner_server import listening
-from rfid_station.desk.receipt import as_document, as_text, receipt_of
+from rfid_station.desk.partners.behind_hubs import behind_each_hub
+from rfid_station.desk.partners.own_server import listening
 from rfid_station.desk.serving import plan_for, running
 from rfid_station.desk.station import Station, open_station
+from rfid_station.desk.support import stopping
+from rfid_station.desk.support.receipt import as_document, as_text, receipt_of
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.domain.hub_client import ConnectionStatus, HubClient

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from stations import CLERK, LINES, SUPPORT, issue_from
 
-from rfid_station.desk.claiming import claim, draw_code, hash_of, is_code, prove, write_codes
-from rfid_station.desk.letters import read_recipients
+from rfid_station.desk.paper.letters import read_recipients
 from rfid_station.desk.station import Station, open_station
+from rfid_station.desk.support.claiming import claim, draw_code, hash_of, is_code, prove, write_codes
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import MOST_CLAIMS, Card, CardState, Claim, Reason, Role
 from rfid_station.errors import MoveNotAllowed, WrongCall

@@ -14,14 +14,14 @@ import pytest
 from command_line import rows, run
 from stations import CLERK, LINES, issue_from, listening_anywhere
 
-from rfid_station.desk.contact_book import PullNotes
-from rfid_station.desk.delivery import deliver
-from rfid_station.desk.partner_upkeep import disconnect_partner
-from rfid_station.desk.partners import add_partner, connect_partner
+from rfid_station.desk.partners.connecting import add_partner, connect_partner
+from rfid_station.desk.partners.contact_book import PullNotes
+from rfid_station.desk.partners.delivery import deliver
+from rfid_station.desk.partners.sync_upkeep import pause, resume
+from rfid_station.desk.partners.upkeep import disconnect_partner
 from rfid_station.desk.serving import health, plan_for, running
 from rfid_station.desk.station import Station, open_station
-from rfid_station.desk.stopping import move_card
-from rfid_station.desk.upkeep import pause, resume
+from rfid_station.desk.support.stopping import move_card
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import CardState, Reason
 from rfid_station.domain.feed import Lane

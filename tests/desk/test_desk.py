@@ -17,12 +17,12 @@ from phone import links_seen_by_a_phone
 from stations import CLERK, ENGINES, LINES, Diary, issue_from, on_engine
 
 from rfid_station.chip.exchange import CardLink
+from rfid_station.desk.batch.fleet_file import read_fleet_file
 from rfid_station.desk.files import write_whole
-from rfid_station.desk.fleet_file import read_fleet_file
-from rfid_station.desk.lookup import the_card
 from rfid_station.desk.loop import Run, issue_cards
-from rfid_station.desk.sheets import Wish, print_sheets
+from rfid_station.desk.paper.sheets import Wish, print_sheets
 from rfid_station.desk.station import Station, open_station
+from rfid_station.desk.support.lookup import the_card
 from rfid_station.domain.card import CardState
 from rfid_station.errors import Conflict, DiskFull, WrongCall
 from rfid_station.reader.opening import open_reader

@@ -11,14 +11,14 @@ import pytest
 from printed_codes import codes_on
 from stations import LINES, issue_from
 
-from rfid_station.desk.letters import (
+from rfid_station.desk.paper.letters import (
     PaperWish,
     print_labels,
     print_letters,
     read_recipients,
     write_packing_list,
 )
-from rfid_station.desk.sheets import Wish, cards_to_print, print_sheets
+from rfid_station.desk.paper.sheets import Wish, cards_to_print, print_sheets
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card
 from rfid_station.errors import Conflict, WrongCall

@@ -10,8 +10,8 @@ import pikepdf
 import pytest
 from stations import LINES, issue_from
 
-from rfid_station.desk import sheets
-from rfid_station.desk.sheets import Wish, print_sheets, write_calibration
+from rfid_station.desk.paper import sheets
+from rfid_station.desk.paper.sheets import Wish, print_sheets, write_calibration
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card
 from rfid_station.errors import Conflict, DiskFull, PrintError, WrongCall

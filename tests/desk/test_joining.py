@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stations import CLERK, LINES, SUPPORT, issue_from, new_station
 
-from rfid_station.desk.joining import join, part
-from rfid_station.desk.lookup import describe
-from rfid_station.desk.replacing import ask, line_for
 from rfid_station.desk.station import Station, open_station
+from rfid_station.desk.support.joining import join, part
+from rfid_station.desk.support.lookup import describe
+from rfid_station.desk.support.replacing import ask, line_for
 from rfid_station.domain.card import Card, CardState, Driver, Reason, Replacement, ReplaceWhen
 from rfid_station.domain.feed import Change
 from rfid_station.domain.order import OrderLine

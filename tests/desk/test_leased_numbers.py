@@ -16,7 +16,7 @@ from rfid_station.desk.batch.checking import Check, Wish
 from rfid_station.desk.batch.reading import open_table
 from rfid_station.desk.batch.running import run
 from rfid_station.desk.numbers import next_number
-from rfid_station.desk.own_store import leasing_of
+from rfid_station.desk.record.own_store import leasing_of
 from rfid_station.desk.station import Station, open_station
 from rfid_station.errors import StoreError
 from rfid_station.settings import load_settings

@@ -10,8 +10,8 @@ import pytest
 from command_line import rows, run
 from stations import listening_anywhere
 
-from rfid_station.desk.behind_hubs import clients_of
-from rfid_station.desk.partners import add_partner, connect_partner
+from rfid_station.desk.partners.behind_hubs import clients_of
+from rfid_station.desk.partners.connecting import add_partner, connect_partner
 from rfid_station.desk.station import Station
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.hub_client import HubClient

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from served_process import ServedProcess
 from stations import CLERK, LINES, issue_from, new_station
 
-from rfid_station.desk.partner_invitation import invite_partner
-from rfid_station.desk.partners import add_partner
+from rfid_station.desk.partners.connecting import add_partner
+from rfid_station.desk.partners.invitation import invite_partner
 from rfid_station.desk.serving import openapi
 from rfid_station.desk.station import Station, open_station
 from rfid_station.domain.agreement import Agreement

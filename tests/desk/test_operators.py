@@ -16,18 +16,18 @@ from people import CODES, PINS, WRONG, Typist, Watch, signed_in, station_with_pe
 from sqlalchemy import insert, select
 from stations import CLERK, issue_from, new_station
 
-from rfid_station.desk import slow_hash
-from rfid_station.desk.operators import (
+from rfid_station.desk.people import slow_hash
+from rfid_station.desk.people.operators import (
     add_operator,
     change_pin,
     recover_operator,
     remove_operator,
     unlock_operator,
 )
-from rfid_station.desk.person import Claim, Person
-from rfid_station.desk.sign_in import end_shift, is_of_another_day, start_shift
+from rfid_station.desk.people.person import Claim, Person
+from rfid_station.desk.people.sign_in import end_shift, is_of_another_day, start_shift
+from rfid_station.desk.people.two_people import agreed, second_person
 from rfid_station.desk.station import Station, open_station
-from rfid_station.desk.two_people import agreed, second_person
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Role
 from rfid_station.domain.operator import check_operator_name, check_pin, pause_after

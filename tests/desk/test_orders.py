@@ -9,16 +9,16 @@ import pytest
 from batch_files import nxp_uids
 from stations import CLERK, issue_from
 
-from rfid_station.desk import orders
 from rfid_station.desk.batch.checking import Check
 from rfid_station.desk.batch.checking import Wish as BatchWish
 from rfid_station.desk.batch.findings import Finding
 from rfid_station.desk.batch.reading import open_table
 from rfid_station.desk.batch.running import Progress, run
+from rfid_station.desk.fulfilment import orders
+from rfid_station.desk.fulfilment.orders import Wish
 from rfid_station.desk.issue import issue_card
-from rfid_station.desk.orders import Wish
-from rfid_station.desk.sheets import Wish as SheetWish
-from rfid_station.desk.sheets import print_sheets
+from rfid_station.desk.paper.sheets import Wish as SheetWish
+from rfid_station.desk.paper.sheets import print_sheets
 from rfid_station.desk.station import Station, open_station
 from rfid_station.domain.card import CardState, Driver
 from rfid_station.domain.order import Missing, Way

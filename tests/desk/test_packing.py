@@ -8,11 +8,11 @@ import pytest
 from printed_codes import codes_on
 from stations import issue_from
 
-from rfid_station.desk import orders, packing
-from rfid_station.desk.letters import PaperWish, print_letters
-from rfid_station.desk.scanning import link_on_letter
-from rfid_station.desk.sheets import Wish as SheetWish
-from rfid_station.desk.sheets import print_sheets
+from rfid_station.desk.fulfilment import orders, packing
+from rfid_station.desk.fulfilment.scanning import link_on_letter
+from rfid_station.desk.paper.letters import PaperWish, print_letters
+from rfid_station.desk.paper.sheets import Wish as SheetWish
+from rfid_station.desk.paper.sheets import print_sheets
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.errors import Conflict

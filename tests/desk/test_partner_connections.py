@@ -13,13 +13,13 @@ import pytest
 from command_line import rows, run
 from stations import LINES, issue_from, listening_anywhere
 
-from rfid_station.desk.delivery import deliver
-from rfid_station.desk.partner_invitation import invite_partner
-from rfid_station.desk.partner_preview import pre_flight
-from rfid_station.desk.partner_profiles import all_partner_profiles, load_partner_profile
-from rfid_station.desk.partner_server import credentials_desk, us_of
-from rfid_station.desk.partner_upkeep import disconnect_partner, rotate_partner
-from rfid_station.desk.partners import add_partner, begin_handshake, connect_partner
+from rfid_station.desk.partners.connecting import add_partner, begin_handshake, connect_partner
+from rfid_station.desk.partners.delivery import deliver
+from rfid_station.desk.partners.invitation import invite_partner
+from rfid_station.desk.partners.own_server import credentials_desk, us_of
+from rfid_station.desk.partners.preview import pre_flight
+from rfid_station.desk.partners.profiles import all_partner_profiles, load_partner_profile
+from rfid_station.desk.partners.upkeep import disconnect_partner, rotate_partner
 from rfid_station.desk.station import Station
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import Card

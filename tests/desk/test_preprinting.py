@@ -9,11 +9,17 @@ import zxingcpp
 from PIL import Image
 from stations import issue_from
 
-from rfid_station.desk import orders, sheets
+from rfid_station.desk.fulfilment import orders
+from rfid_station.desk.fulfilment.preprinting import (
+    preprinted_by_scan,
+    print_numbers,
+    spoil_plastic,
+    to_print,
+)
+from rfid_station.desk.fulfilment.scanning import read_scan, scanned_card
 from rfid_station.desk.issue import Issued, issue_card
-from rfid_station.desk.preprinting import preprinted_by_scan, print_numbers, spoil_plastic, to_print
-from rfid_station.desk.scanning import read_scan, scanned_card
-from rfid_station.desk.sheets import Wish as SheetWish
+from rfid_station.desk.paper import sheets
+from rfid_station.desk.paper.sheets import Wish as SheetWish
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import CardState, Driver
 from rfid_station.domain.order import Missing, Order, Preprinted, Way

@@ -10,7 +10,7 @@ from pathlib import Path
 import pypdfium2
 import pytest
 
-from rfid_station.desk.receipt import (
+from rfid_station.desk.support.receipt import (
     _ENGLISH,
     _GERMAN,
     AtPartner,

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from rfid_station.desk.saying import Partners, say
+from rfid_station.desk.support.saying import Partners, say
 from rfid_station.domain.card import Card, CardState, Claim, Reason, Replacement, ReplaceWhen
 from rfid_station.domain.contract_id import own_contract_id
 from rfid_station.domain.uid import CardUid

@@ -16,7 +16,7 @@ from served_process import ServedProcess
 from stations import CLERK, LINES, issue_from, listening_anywhere
 from warm_program import WarmProgram
 
-from rfid_station.desk.partners import add_partner, connect_partner
+from rfid_station.desk.partners.connecting import add_partner, connect_partner
 from rfid_station.desk.serving import plan_for, running
 from rfid_station.desk.station import Station, open_station
 from rfid_station.domain.agreement import Agreement

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stations import CLERK, LINES, SUPPORT, issue_from
 
-from rfid_station.desk.shift import csv_of, report_of, report_of_shift, today, write_report
+from rfid_station.desk.people.shift import csv_of, report_of, report_of_shift, today, write_report
 from rfid_station.desk.station import Station, open_station
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import CardState, Reason, Role

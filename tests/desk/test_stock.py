@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from stations import LINES, Diary, issue_from
 
-from rfid_station.desk import goods_in, stock
-from rfid_station.desk.goods_in import Looked, MakersList, Sampling
+from rfid_station.desk.fulfilment import goods_in, stock
+from rfid_station.desk.fulfilment.goods_in import Looked, MakersList, Sampling
 from rfid_station.desk.inspection import recycle
 from rfid_station.desk.station import Station, open_station
 from rfid_station.domain.actor import Actor

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from stations import CLERK, LINES, SUPPORT, issue_from
 
-from rfid_station.desk.receipt import Known, receipt_of
 from rfid_station.desk.station import open_station
-from rfid_station.desk.stopping import Stopped, move_and_push
+from rfid_station.desk.support.receipt import Known, receipt_of
+from rfid_station.desk.support.stopping import Stopped, move_and_push
 from rfid_station.domain.card import CardState, Reason
 from rfid_station.sync.confirmation import Confirmation, PushAnswer, Risk
 

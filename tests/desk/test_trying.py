@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from stations import LINES, issue_from, listening_anywhere
 
-from rfid_station.desk.delivery import deliver, push_now
-from rfid_station.desk.partners import add_partner, connect_partner
+from rfid_station.desk.partners.connecting import add_partner, connect_partner
+from rfid_station.desk.partners.delivery import deliver, push_now
 from rfid_station.desk.station import Station, open_station
-from rfid_station.desk.stopping import move_and_push
-from rfid_station.desk.trying import Question, Try, try_card
+from rfid_station.desk.support.stopping import move_and_push
+from rfid_station.desk.support.trying import Question, Try, try_card
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import Card, CardState, Reason, Role

@@ -10,14 +10,14 @@ import pytest
 from batch_files import nxp_uids
 from people import Typist, signed_in, station_with_people
 
-from rfid_station.desk import slow_hash
-from rfid_station.desk.agreeing import Terms, agree, rehearse
 from rfid_station.desk.batch.checking import Check, Wish
 from rfid_station.desk.batch.reading import open_table
 from rfid_station.desk.batch.running import FEW, run
-from rfid_station.desk.key_making import make_key
-from rfid_station.desk.partner_invitation import invite_partner
-from rfid_station.desk.partners import add_partner
+from rfid_station.desk.keys.making import make_key
+from rfid_station.desk.partners.agreeing import Terms, agree, rehearse
+from rfid_station.desk.partners.connecting import add_partner
+from rfid_station.desk.partners.invitation import invite_partner
+from rfid_station.desk.people import slow_hash
 from rfid_station.desk.station import Station
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import CardState

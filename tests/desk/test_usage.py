@@ -11,7 +11,7 @@ from command_line import run
 from stations import CLERK, issue_from
 
 from rfid_station.desk.station import Station
-from rfid_station.desk.usage import month_of, report_month, write_month
+from rfid_station.desk.support.usage import month_of, report_month, write_month
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import Card, Driver
 from rfid_station.domain.charge import Charge, ChargeKind, Cost, Place, ToldToken

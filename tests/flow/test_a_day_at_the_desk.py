@@ -15,7 +15,7 @@ from people import PINS
 from stations import new_station
 from tmux_terminal import Terminal, a_terminal
 
-from rfid_station.desk.person import Claim
+from rfid_station.desk.people.person import Claim
 from rfid_station.desk.station import open_station
 from rfid_station.domain.card import Card, CardState
 

@@ -19,11 +19,11 @@ from command_line import run
 from stations import CLERK, LINES, issue_from, listening_anywhere
 from warm_program import WarmProgram
 
-from rfid_station.desk.delivery import deliver
-from rfid_station.desk.partners import add_partner, connect_partner
+from rfid_station.desk.partners.connecting import add_partner, connect_partner
+from rfid_station.desk.partners.delivery import deliver
 from rfid_station.desk.station import Station, open_station
-from rfid_station.desk.stopping import move_and_push
-from rfid_station.desk.trying import Question, try_card
+from rfid_station.desk.support.stopping import move_and_push
+from rfid_station.desk.support.trying import Question, try_card
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.domain.charge_point import UidForm

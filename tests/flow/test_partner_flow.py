@@ -13,11 +13,11 @@ from typer.testing import CliRunner, Result
 from warm_program import WarmProgram
 
 from rfid_station.cli.app import app
-from rfid_station.desk.delivery import deliver, push_now
-from rfid_station.desk.lookup import describe
-from rfid_station.desk.partners import add_partner, connect_partner
+from rfid_station.desk.partners.connecting import add_partner, connect_partner
+from rfid_station.desk.partners.delivery import deliver, push_now
 from rfid_station.desk.station import Station, open_station
-from rfid_station.desk.stopping import move_and_push
+from rfid_station.desk.support.lookup import describe
+from rfid_station.desk.support.stopping import move_and_push
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import CardState, Reason
 from rfid_station.domain.partner import PartnerState, TokenUse

@@ -22,11 +22,11 @@ from private_cups import Cups, private_cups
 from stations import LINES, issue_from
 from typer.testing import Result
 
-from rfid_station.desk.lookup import the_card
-from rfid_station.desk.press import PressWish, make_press_archive
-from rfid_station.desk.printers import CardWish, print_cards
-from rfid_station.desk.sheets import cards_to_print
+from rfid_station.desk.paper.press import PressWish, make_press_archive
+from rfid_station.desk.paper.printers import CardWish, print_cards
+from rfid_station.desk.paper.sheets import cards_to_print
 from rfid_station.desk.station import Station
+from rfid_station.desk.support.lookup import the_card
 from rfid_station.errors import DiskFull, PrintError
 
 WHY = "the first was misprinted"

@@ -16,11 +16,11 @@ import pytest
 from command_line import rows, run
 from stations import CLERK, LINES, issue_from, listening_anywhere, new_station
 
-from rfid_station.desk.delivery import deliver
-from rfid_station.desk.partners import add_partner, connect_partner
+from rfid_station.desk.partners.connecting import add_partner, connect_partner
+from rfid_station.desk.partners.delivery import deliver
 from rfid_station.desk.serving import plan_for, running
 from rfid_station.desk.station import Station, open_station
-from rfid_station.desk.stopping import move_and_push
+from rfid_station.desk.support.stopping import move_and_push
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.domain.charge import ChargeKind

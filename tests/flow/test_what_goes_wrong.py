@@ -21,7 +21,7 @@ from rfid_station.desk.batch.checking import Check, Wish
 from rfid_station.desk.batch.findings import Cause, Level
 from rfid_station.desk.batch.reading import open_table
 from rfid_station.desk.batch.running import run as carry_out
-from rfid_station.desk.partner_profiles import load_partner_profile
+from rfid_station.desk.partners.profiles import load_partner_profile
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card, CardState, Driver, Reason
 from rfid_station.domain.contract_id import parse_contract_id

@@ -19,7 +19,7 @@ from stations import listening_anywhere
 
 from rfid_station.cli import key as key_commands
 from rfid_station.cli import output
-from rfid_station.desk import slow_hash
+from rfid_station.desk.people import slow_hash
 from rfid_station.domain.key import KeyRef
 from rfid_station.domain.uid import CardUid
 from rfid_station.encode import key_ring

@@ -8,7 +8,7 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import NoReturn
 
-from rfid_station.desk.delivery import replicator
+from rfid_station.desk.partners.delivery import replicator
 from rfid_station.desk.station import Station, open_station
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import CardState, Reason, Role

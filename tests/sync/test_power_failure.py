@@ -32,7 +32,7 @@ from test_push_killed import (
     serving,
 )
 
-from rfid_station.desk.delivery import replicator
+from rfid_station.desk.partners.delivery import replicator
 from rfid_station.desk.station import Station, open_station
 from rfid_station.domain.card import CardState, Reason
 from rfid_station.store.engines.engine import Database

@@ -28,7 +28,7 @@ from station_invariants import check_invariants
 from stations import CLERK, issue_from
 from warm_processes import PROCESSES
 
-from rfid_station.desk.delivery import replicator
+from rfid_station.desk.partners.delivery import replicator
 from rfid_station.desk.station import Station, open_station
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.feed import Lane

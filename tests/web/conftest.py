@@ -9,7 +9,7 @@ import pytest
 from page_world import Served, served
 from stations import CLERK
 
-from rfid_station.desk import slow_hash
+from rfid_station.desk.people import slow_hash
 from rfid_station.desk.station import Station, open_station
 from rfid_station.encode import key_ring
 

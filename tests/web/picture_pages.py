@@ -13,9 +13,9 @@ from PIL import Image
 from playwright.sync_api import Browser
 from stations import CLERK, listening_anywhere, new_station
 
-from rfid_station.desk.claiming import draw_code
-from rfid_station.desk.partners import add_partner, connect_partner
+from rfid_station.desk.partners.connecting import add_partner, connect_partner
 from rfid_station.desk.station import Station, open_station
+from rfid_station.desk.support.claiming import draw_code
 from rfid_station.domain.agreement import Agreement
 from rfid_station.simulator.cpo.virtual_cpo import VirtualCpo
 

@@ -13,11 +13,11 @@ from page_world import Served, dump, path_of, served, with_code
 from printed_codes import codes_on
 from stations import CLERK, LINES, SUPPORT, issue_from, listening_anywhere
 
-from rfid_station.desk.letters import PaperWish, print_letters
-from rfid_station.desk.page_seal import open_seal
-from rfid_station.desk.partners import add_partner, connect_partner
-from rfid_station.desk.sheets import Wish as SheetWish
-from rfid_station.desk.sheets import print_sheets
+from rfid_station.desk.driver.seal import open_seal
+from rfid_station.desk.paper.letters import PaperWish, print_letters
+from rfid_station.desk.paper.sheets import Wish as SheetWish
+from rfid_station.desk.paper.sheets import print_sheets
+from rfid_station.desk.partners.connecting import add_partner, connect_partner
 from rfid_station.desk.station import Station, open_station
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import Card, CardState, Reason, Role

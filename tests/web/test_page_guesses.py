@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from page_world import Call, Served, StandingClock, attack, path_of, with_code
 from sqlalchemy import event
 
-from rfid_station.desk import claiming, slow_hash
-from rfid_station.desk.driver_desk import DriverDesk, Outcome
-from rfid_station.desk.page_seal import open_seal
+from rfid_station.desk.driver.page import DriverDesk, Outcome
+from rfid_station.desk.driver.seal import open_seal
+from rfid_station.desk.people import slow_hash
 from rfid_station.desk.station import Station
+from rfid_station.desk.support import claiming
 from rfid_station.domain.card import MOST_CLAIMS, CardState
 from rfid_station.domain.driver_wish import DriverWish
 from rfid_station.store.moving import CHANGE

@@ -24,8 +24,8 @@ from page_world import Served, path_of, served, sun_cards, tapped_link, with_cod
 from playwright.sync_api import Browser, Page
 from stations import CLERK, new_station
 
-from rfid_station.desk.claiming import draw_code
 from rfid_station.desk.station import open_station
+from rfid_station.desk.support.claiming import draw_code
 from rfid_station.domain.card import Card, CardState
 from rfid_station.simulator.deck import Deck, open_deck
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from page_world import Served, path_of, served, sun_cards, tapped_link
 
-from rfid_station.desk.claiming import draw_code
-from rfid_station.desk.page_seal import PERMIT_S, Seal, open_seal
+from rfid_station.desk.driver.seal import PERMIT_S, Seal, open_seal
 from rfid_station.desk.station import Station
+from rfid_station.desk.support.claiming import draw_code
 from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.simulator.deck import Deck
 

@@ -21,8 +21,8 @@ from rfid_station.desk.batch.checking import Check, Row
 from rfid_station.desk.batch.findings import Finding
 from rfid_station.desk.batch.rows import Checked, Entry, Kind
 from rfid_station.desk.numbers import ALIAS_LENGTH
+from rfid_station.desk.people.two_people import seconded
 from rfid_station.desk.station import Station
-from rfid_station.desk.two_people import seconded
 from rfid_station.domain import typed_code
 from rfid_station.domain.contract_id import ContractId
 from rfid_station.domain.stock import Supply

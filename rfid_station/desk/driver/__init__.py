@@ -1,0 +1,1 @@
+"""What drivers do by themselves, on their card's page."""

@@ -1,0 +1,1 @@
+"""Cards, sheets, letters and labels on paper and plastic."""

@@ -1,0 +1,1 @@
+"""Partners: met, agreed with, connected, kept in step, let go."""

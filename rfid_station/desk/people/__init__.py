@@ -1,0 +1,1 @@
+"""Who works here: operators, their shifts, and what takes two of them."""
