@@ -24,7 +24,7 @@ from random import Random
 from statistics import mean, median, quantiles
 from typing import Any
 
-from bench_find import FORMS, PARTS
+from bench_find import FORMS
 from bench_push import receiver
 from counted_work import Counter
 from scale_world import NAMES, OF_SOME, PER_PARCEL, a_world
@@ -77,19 +77,17 @@ class Beside:
 def find(beside: Beside) -> None:
     print(f"  find a card: processor, {ROUNDS * LOOKUPS} look-ups; beside it what the engine did for each")
     for name, form in WHOLE.items():
-        one_form(beside, name, form, LOOKUPS)
-    for name, form in PARTS.items():
-        one_form(beside, f"{name} (read through by its nature)", form, 1)
+        one_form(beside, name, form)
 
 
-def one_form(beside: Beside, name: str, form: Callable[[Card], str], lookups: int) -> None:
+def one_form(beside: Beside, name: str, form: Callable[[Card], str]) -> None:
     spent: dict[Counter, list[float]] = {one: [] for one in beside.both()}
-    wanted = {one: drawn(one.station, lookups * ROUNDS) for one in beside.both()}
+    wanted = {one: drawn(one.station, LOOKUPS * ROUNDS) for one in beside.both()}
     for turn in range(ROUNDS):
         for one in beside.both():
-            cards = wanted[one][turn * lookups : (turn + 1) * lookups]
+            cards = wanted[one][turn * LOOKUPS : (turn + 1) * LOOKUPS]
             took_s = one.spent_s(lambda one=one, cards=cards: find_each(one.station, cards, form))
-            spent[one].append(took_s / lookups * 1e6)
+            spent[one].append(took_s / LOOKUPS * 1e6)
     beside.line(name, *(median(spent[one]) for one in beside.both()), "us")
     show_work(beside, lambda one: lambda: one.station.store.cards.find(form(wanted[one][0])))
 
@@ -139,12 +137,20 @@ def order_of(card: Card) -> str:
     return (card.order_line or "").split(":")[0]
 
 
+def middle_of(card: Card) -> str:
+    """What a number neither begins nor ends with."""
+    return card.visual_number[5:-1]
+
+
 def within_a_month(store: Store) -> date:
     return store.database.clock().date() + timedelta(30)
 
 
 READS: dict[str, Callable[[Store, Card], object]] = {
     "is this UID a card": lambda store, card: store.cards.living(card.uid),
+    "UIDs as lists show them": lambda store, card: store.cards.find(card.uid.masked),
+    "a part of a number, in the newest cards": lambda store, card: store.cards.find(middle_of(card)),
+    "the same in all cards": lambda store, card: store.cards.find(middle_of(card), everywhere=True),
     "history of a card": lambda store, card: store.cards.history(card.id),
     "the newest 50 cards": lambda store, _: store.cards.listing(limit=50),
     "the newest 50 that are blocked": lambda store, _: store.cards.listing(state=CardState.BLOCKED, limit=50),
@@ -160,7 +166,7 @@ READS: dict[str, Callable[[Store, Card], object]] = {
     "since when a partner is owed something": lambda store, _: store.feed.owed(EVERYTHING),
     "since when one of some fleets is": lambda store, _: store.feed.owed(SOME),
     "when a partner was last proven": lambda store, _: store.feed.last_proof(EVERYTHING),
-    "cards in each state": lambda store, _: store.cards.counts(),
+    "what one that reads by itself has not read": lambda store, _: store.contacts.unread(EVERYTHING),
 }
 
 
@@ -320,7 +326,7 @@ def some_of(took: Sequence[float], place: str) -> Sequence[float]:
 
 
 def size(beside: Beside) -> None:
-    cards = [sum(one.station.store.cards.counts().values()) for one in beside.both()]
+    cards = [one.station.store.cards.listing(limit=1)[0].id for one in beside.both()]
     sizes = [one.size() for one in beside.both()]
     beside.line("store", *(each / 1e6 for each in sizes), "MB", 1)
     each_card = (each / count for each, count in zip(sizes, cards, strict=True))

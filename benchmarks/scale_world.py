@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 
@@ -154,11 +155,13 @@ def pack(station: Station) -> None:
 
 
 def acknowledge(station: Station) -> None:
-    """Let every partner have got all there is."""
+    """Let every partner have got all there is, and have read it."""
+    read_at = utc_now() + timedelta(seconds=2)
     for name in NAMES:
         head = station.store.feed.standing(name, counted=False).head
         for lane in Lane:
             station.store.feed.advance(name, lane, head)
+        station.store.contacts.note_pull(name, read_at)
 
 
 def know_the_tables(station: Station) -> None:

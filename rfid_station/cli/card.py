@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from rfid_station.cli.issuing import Wish
     from rfid_station.desk.partners.regrouping import Regrouped
     from rfid_station.desk.station import Station
-    from rfid_station.store.search import Clue, Exactness, Hit
+    from rfid_station.store.search import Clue, Exactness, Hits
 
 
 LAST_EVENTS = 12
@@ -313,6 +313,9 @@ def find(
         ),
     ],
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    everywhere: Annotated[
+        bool, typer.Option("--all", help="Look for a part in old cards, too: it takes a while among many.")
+    ] = False,
     full: Full = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a card.")] = False,
 ) -> None:
@@ -323,8 +326,8 @@ def find(
     if warning:
         talk(warning)
 
-    def read(station: Station) -> list[Hit]:
-        hits = station.store.cards.find(text, limit)
+    def read(station: Station) -> Hits:
+        hits = station.store.cards.find(text, limit, everywhere=everywhere)
         reveal(station, [hit.card for hit in hits], full)
         return hits
 
@@ -338,6 +341,8 @@ def find(
     if as_json:
         rows = list(map(seen.told, rows))
     show_rows(rows, as_json=as_json, empty=f"no card has {text!r} in any form")
+    if hits.left_out:
+        talk(f"what only contains {text!r} was not looked for in the oldest {hits.left_out:,} cards: --all")
     if not hits:
         raise typer.Exit(ExitCode.FAILED)
     if len(hits) == limit:

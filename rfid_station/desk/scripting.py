@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rfid_station.domain.order import OrderLine
     from rfid_station.errors import StationError
     from rfid_station.reader.port import Reader
-    from rfid_station.store.search import Hit
+    from rfid_station.store.search import Hits
     from rfid_station.sync.report import LaneReport
 
 
@@ -80,9 +80,12 @@ def make_cards(
         return issue_cards(run, opened, lambda: False)
 
 
-def find_cards(station: Station, text: str, *, limit: int = 50) -> list[Hit]:
-    """Every card that a text may mean, the best first: any number in any form, an order line, a driver."""
-    return station.store.cards.find(text, limit)
+def find_cards(station: Station, text: str, *, limit: int = 50, everywhere: bool = False) -> Hits:
+    """Every card that a text may mean, the best first: any number in any form, an order line, a driver.
+
+    :param everywhere: whether a part is looked for in old cards, too; else `left_out` tells how many they are
+    """
+    return station.store.cards.find(text, limit, everywhere=everywhere)
 
 
 def the_card(station: Station, number: str) -> Card:

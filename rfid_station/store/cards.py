@@ -48,7 +48,7 @@ from rfid_station.store.replacing import (
     place_and_driver,
     settle_request,
 )
-from rfid_station.store.search import MOST_HITS, Hit, find_hits
+from rfid_station.store.search import MOST_HITS, Hits, find_hits
 from rfid_station.store.stock.entries import Why, post, put_back
 from rfid_station.store.stock.supply import Picked, pick
 from rfid_station.store.tables import card, driver
@@ -286,16 +286,19 @@ class Cards:
         """The cards that `find` finds, without the reasons."""
         return [hit.card for hit in self.find(text)]
 
-    def find(self, text: str, limit: int = MOST_HITS) -> list[Hit]:
+    def find(self, text: str, limit: int = MOST_HITS, *, everywhere: bool = False) -> Hits:
         """Every card a text may mean, the most literal reading first, at most `limit`.
 
         It may be a visual number, a contract id, a UID in any writing, an alias or a card's whole
         link, an order or its line, a driver's reference or name, a parcel's tracking number, or `job 12`
         for the cards of a print job. Where none of these is whole, what begins with the text comes first,
         then what it is a part of.
+
+        :param everywhere: whether a text in the middle of a number, or in a name, is looked for in all cards
+            and not in the newest 10,000 only
         """
         with self._database.read() as connection:
-            return find_hits(connection, text, limit)
+            return find_hits(connection, text, limit, everywhere=everywhere)
 
     def listing(
         self,
@@ -315,13 +318,6 @@ class Cards:
             query = query.where(card.c.card_group == group)
         with self._database.read() as connection:
             return [card_of(row) for row in connection.execute(query)][::-1]
-
-    def counts(self) -> dict[CardState, int]:
-        """How many cards are in each state, in the order of a card's life; zeros included."""
-        query = select(card.c.state, func.count().label("cards")).group_by(card.c.state)
-        with self._database.read() as connection:
-            counted: dict[str, int] = {row.state: row.cards for row in connection.execute(query)}
-        return {state: counted.get(state.value, 0) for state in CardState}
 
     def history(self, card_id: int) -> list[Event]:
         """What happened to a card, oldest first.
@@ -377,6 +373,9 @@ def _insert(ledger: Ledger, new: Card, driver_id: int | None) -> int:
         "visual_number": new.visual_number,
         "visual_bare": bare(new.visual_number),
         "alias": new.alias,
+        "uid_backwards": new.uid.hex[::-1],
+        "contract_backwards": new.contract_id.compact[::-1],
+        "visual_backwards": bare(new.visual_number)[::-1],
         "order_line": new.order_line,
         "card_group": new.group,
         "driver_id": driver_id,

@@ -1,14 +1,14 @@
 """Any number in any form finds its card: whole numbers first, then beginnings, then parts.
 
-Whole numbers and beginnings are looked up by index, so they cost the same among ten cards and a million.
-Parts are looked for by reading through, and only where nothing was found whole.
+Whole numbers, beginnings and endings are looked up by index, so they cost the same among ten cards and a
+million. Other parts are looked for by reading through the newest cards, where nothing was found whole.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -20,6 +20,7 @@ from sqlalchemy import (
     Connection,
     Select,
     bindparam,
+    func,
     literal_column,
     select,
     union_all,
@@ -52,8 +53,11 @@ _LONGEST_UID = 64
 _SHORTEST_PART = 3
 """Characters that a part of a number must have: fewer are in every number."""
 
-_TELLING_BEGINNING = 8
-"""Characters of a beginning that say which card is meant: parts are not looked for as well."""
+_TELLING = 8
+"""Characters of a beginning or an ending that say which card is meant: parts are not looked for as well."""
+
+NEWEST = 10_000
+"""Of so many cards at most each is read for a part, unless all are asked for."""
 
 _BEHIND = "\U0010ffff"
 """Sorts behind every character, so that what begins with a text is a range."""
@@ -98,6 +102,13 @@ class Hit:
         return self.exactness is Exactness.WHOLE or self.clue in (Clue.REFERENCE, Clue.NAME)
 
 
+class Hits(list[Hit]):
+    """What was found, the best first."""
+
+    left_out = 0
+    """Older cards, in which parts were not looked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
     """A card's number, and why."""
@@ -109,21 +120,30 @@ class _Found:
     """Among several readings of the text, the most literal first."""
 
 
-def find_hits(connection: Connection, text: str, limit: int = MOST_HITS) -> list[Hit]:
+def find_hits(connection: Connection, text: str, limit: int = MOST_HITS, *, everywhere: bool = False) -> Hits:
     """Every card a text may mean, the best first, at most `limit`.
 
     Among cards found in the same way a living one comes before one whose life is over, a newer before
     an older.
+
+    :param everywhere: whether all cards may be read through for a part, and not the newest only
     """
     wanted = _storable(text).strip()
     if not wanted:
-        return []
+        return Hits()
+    everything = _by_index(connection, wanted, limit)
+    left_out = 0
+    if not _is_enough(wanted, everything, limit):
+        left_out = 0 if everywhere else _left_out(connection)
+        everything += _read_through(connection, wanted, left_out, limit)
     found: dict[int, _Found] = {}
-    for one in _all_found(connection, wanted, limit):
+    for one in everything:
         found.setdefault(one.card_id, one)
     rows = {row.id: row for row in connection.execute(_WITH_IDS, {"ids": list(found)})} if found else {}
     ordered = sorted(found.values(), key=lambda one: _rank(one, rows[one.card_id]))
-    return [Hit(card_of(rows[one.card_id]), one.exactness, one.clue) for one in ordered[:limit]]
+    hits = Hits(Hit(card_of(rows[one.card_id]), one.exactness, one.clue) for one in ordered[:limit])
+    hits.left_out = left_out
+    return hits
 
 
 def tracking_of(text: str) -> str:
@@ -136,16 +156,21 @@ def search_text(whom: Driver) -> str:
     return _folded(f"{whom.name}\n{whom.reference}")
 
 
-def _all_found(connection: Connection, text: str, limit: int) -> Iterator[_Found]:
+def _by_index(connection: Connection, text: str, limit: int) -> list[_Found]:
     whole = list(_whole(connection, text, limit))
-    yield from whole
-    if whole:
-        return
-    beginnings = list(_beginnings(connection, text, limit))
-    yield from beginnings
-    is_telling = beginnings and len(bare(text)) >= _TELLING_BEGINNING
-    if len(beginnings) < limit and not is_telling:
-        yield from _parts(connection, text, limit)
+    return whole or [*_beginnings(connection, text, limit), *_endings(connection, text, limit)]
+
+
+def _is_enough(text: str, found: Sequence[_Found], limit: int) -> bool:
+    """Whether what an index found is what is meant, so that nothing is to be read through."""
+    if len(found) >= limit or _MASKED_UID.fullmatch(text):
+        return True
+    return bool(found) and (found[0].exactness is Exactness.WHOLE or len(bare(text)) >= _TELLING)
+
+
+def _left_out(connection: Connection) -> int:
+    """How many cards are too old to be read through; they are numbered without gaps."""
+    return max(0, (connection.execute(_LAST).scalar_one() or 0) - NEWEST)
 
 
 def _rank(one: _Found, row: Any) -> tuple[int, ...]:  # noqa: ANN401 - a row of the driver
@@ -218,6 +243,17 @@ _BEGINNINGS: CompoundSelect[Any] = union_all(
     _beginning(Clue.REFERENCE, driver.c.reference, _OF_DRIVERS, "reference"),
     _beginning(Clue.NAME, driver.c.search_text, _OF_DRIVERS, "name"),
 )
+_ENDINGS: CompoundSelect[Any] = union_all(
+    _beginning(Clue.NUMBER, card.c.visual_backwards, _CARD, "number"),
+    _beginning(Clue.CONTRACT, card.c.contract_backwards, _CARD, "contract"),
+    _beginning(
+        Clue.UID,
+        card.c.uid_backwards,
+        _CARD.where(card.c.uid.startswith(bindparam("uid_begins"))),
+        "uid",
+    ),
+)
+_LAST = select(func.max(card.c.id))
 
 
 def _whole(connection: Connection, text: str, limit: int) -> Iterator[_Found]:
@@ -267,33 +303,33 @@ def _beginnings(connection: Connection, text: str, limit: int) -> Iterator[_Foun
         yield _Found(row.id, Exactness.BEGINNING, Clue(row.clue), 0)
 
 
-def _parts(connection: Connection, text: str, limit: int) -> Iterator[_Found]:
-    number = bare(text)
-    masked = _MASKED_UID.fullmatch(text)
+def _endings(connection: Connection, text: str, limit: int) -> Iterator[_Found]:
+    number, masked = bare(text), _MASKED_UID.fullmatch(text)
     if masked:
-        first, last = masked[1].upper(), masked[2].upper()
-        behind = card.c.uid.endswith(last)
-        yield from _read_through(
-            connection, Clue.UID, _CARD.where(_range_of(card.c.uid, first), behind), limit
-        )
+        ends = {"number": _BEHIND, "contract": _BEHIND, "uid": masked[2].upper()[::-1]}
     elif len(number) >= _SHORTEST_PART:
-        for clue, column in _NUMBERS:
-            yield from _read_through(connection, clue, _CARD.where(contains(column, number)), limit)
-    yield from _read_through(
-        connection, Clue.NAME, _OF_DRIVERS.where(contains(driver.c.search_text, _folded(text))), limit
-    )
+        ends = dict.fromkeys(("number", "contract", "uid"), number[::-1])
+    else:
+        return
+    up_to = {f"{name}_end": value + _BEHIND for name, value in ends.items()}
+    first = masked[1].upper() if masked else ""
+    for row in connection.execute(_ENDINGS, {**ends, **up_to, "uid_begins": first, "most": limit}):
+        yield _Found(row.id, Exactness.PART, Clue(row.clue), 0)
+
+
+def _read_through(connection: Connection, text: str, after: int, limit: int) -> Iterator[_Found]:
+    """Cards behind a number that have the text somewhere, the newest of them."""
+    number = bare(text)
+    wanted = [(clue, _CARD.where(contains(column, number))) for clue, column in _NUMBERS]
+    wanted = wanted if len(number) >= _SHORTEST_PART else []
+    of_name = _OF_DRIVERS.where(contains(driver.c.search_text, _folded(text)))
+    for clue, query in (*wanted, (Clue.NAME, of_name)):
+        some = query.where(card.c.id > after).order_by(card.c.id.desc()).limit(limit)
+        for card_id in connection.execute(some).scalars():
+            yield _Found(card_id, Exactness.PART, clue, 0)
 
 
 _NUMBERS = ((Clue.NUMBER, card.c.visual_bare), (Clue.CONTRACT, card.c.contract_id), (Clue.UID, card.c.uid))
-
-
-def _range_of(column: ColumnElement[str], begins: str) -> ColumnElement[bool]:
-    return column.between(begins, begins + _BEHIND)
-
-
-def _read_through(connection: Connection, clue: Clue, query: Select[Any], limit: int) -> Iterator[_Found]:
-    for card_id in connection.execute(query.limit(limit)).scalars():
-        yield _Found(card_id, Exactness.PART, clue, 0)
 
 
 def _contracts(text: str) -> list[str]:

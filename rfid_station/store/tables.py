@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Text,
     literal_column,
+    text,
 )
 from sqlalchemy.orm import registry
 from sqlalchemy.types import TypeDecorator
@@ -73,6 +74,9 @@ class Moment(TypeDecorator[datetime]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Read an instant."""
         return None if value is None else datetime.fromisoformat(value)
+
+
+_EMPTY = {"server_default": text("''")}
 
 
 @lru_cache(maxsize=64)
@@ -186,6 +190,10 @@ class CardRow(_Row, table=True):
     """The blanks that it was taken from."""
     group_id: str | None = Field(default=None, sa_type=String(36), index=True)
     """OCPI's: what cards and fobs that act as one have in common."""
+    uid_backwards: str = Field(default="", sa_type=String(20), index=True, sa_column_kwargs=_EMPTY)
+    """The numbers from their ends, so that an index finds what they end with."""
+    contract_backwards: str = Field(default="", sa_type=String(14), index=True, sa_column_kwargs=_EMPTY)
+    visual_backwards: str = Field(default="", index=True, sa_column_kwargs=_EMPTY)
 
 
 class TokenRow(_Row, table=True):
@@ -264,6 +272,8 @@ class PartnerRow(_Row, table=True):
     down_since: datetime | None = Field(sa_type=Moment)
     last_success_at: datetime | None = Field(sa_type=Moment)
     last_pull_at: datetime | None = Field(sa_type=Moment)
+    last_proof_at: datetime | None = Field(default=None, sa_type=Moment)
+    """When a GET last showed that it held what it should."""
 
 
 class CoverRow(_Row, table=True):

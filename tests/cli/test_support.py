@@ -12,6 +12,7 @@ from stations import LINES, issue_from
 
 from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card
+from rfid_station.store import search
 
 SUPPORT = ("--role", "support")
 SUPERVISOR = ("--role", "supervisor")
@@ -50,6 +51,20 @@ def test_find_by_a_part_of_a_number_by_order_line_and_by_reference(folder: Path,
     for text, how in whats.items():
         found = rows(run(folder, "card", "find", text, "--json"))
         assert (card.visual_number, how) in [(row["number"], row["found_by"]) for row in found], text
+
+
+def test_find_says_in_how_many_old_cards_it_did_not_look_for_a_part(
+    folder: Path, card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "NEWEST", 1)
+    part = card.visual_number[5:13]
+    result = run(folder, "card", "find", part)
+    assert (result.exit_code, result.stdout.count(card.visual_number)) == (1, 0)
+    assert "was not looked for in the oldest 2 cards: --all" in result.stderr
+    result = run(folder, "card", "find", part, "--all")
+    assert (result.exit_code, result.stdout.count(card.visual_number)) == (0, 1)
+    assert "--all" not in result.stderr
+    assert "--all" not in run(folder, "card", "find", card.visual_number).stderr
 
 
 def test_a_part_of_a_number_is_shown_and_never_acted_on(folder: Path, card: Card) -> None:

@@ -180,7 +180,8 @@ class CoverLife(RuleBasedStateMachine):
             assert newest == change
             self.tell_partner(self.partners[name], change)
         if changes and not dies:
-            self.store.feed.advance(name, lane, changes[-1].revision)
+            resync = self.store.feed.standing(name).resync
+            self.store.feed.advance(name, lane, changes[-1].revision, resync=resync)
 
     def tell_partner(self, partner: Partner, change: Change) -> None:
         told = change.token

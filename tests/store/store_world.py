@@ -146,6 +146,16 @@ def make_older_store(path: Path, version: str) -> None:
     database.close()
 
 
+def as_in_0010(place: Path | Base) -> None:
+    """Take away from a store, with all that is in it, what versions 0011 and 0012 added."""
+    for name in ("uid", "contract", "visual"):
+        sql(place, f"DROP INDEX ix_card_{name}_backwards")
+        sql(place, f"ALTER TABLE card DROP COLUMN {name}_backwards")
+    for name in ("last_proof_at", "resync_no"):
+        sql(place, f"ALTER TABLE partner DROP COLUMN {name}")
+    sql(place, "UPDATE alembic_version SET version_num = '0010'")
+
+
 def contents(path: Path | Base) -> list[str]:
     """Everything that is in the store, as text, in an order of its own."""
     if isinstance(path, Base):

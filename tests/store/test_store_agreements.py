@@ -62,7 +62,7 @@ class World:
             while changes := feed.changes_after(CPO, feed.standing(CPO).cursors[lane], lane, 2):
                 for change in changes:
                     told.append(self.tell(change))
-                feed.advance(CPO, lane, changes[-1].revision)
+                feed.advance(CPO, lane, changes[-1].revision, resync=feed.standing(CPO).resync)
         assert feed.standing(CPO).is_settled
         return list(dict.fromkeys(told))
 
@@ -303,6 +303,34 @@ def test_what_is_withdrawn_is_owed_within_the_level_of_blocks(folder: Path) -> N
         owed = desk.store.feed.owed(CPO)
         assert (owed.urgent, owed.others, owed.level) == (2, 0, level)
         assert owed.due_at == owed.urgent_since + timedelta(minutes=1)  # type: ignore[operator]
+
+
+def test_who_reads_by_itself_has_not_read_what_changed_or_was_told_anew_since(folder: Path) -> None:
+    with world(folder, Agreement(groups=ACME)) as desk:
+        contacts = desk.store.contacts
+
+        def unread() -> tuple[int, int]:
+            owed = contacts.unread(CPO)
+            return owed.urgent, owed.others
+
+        def reads() -> None:
+            desk.clock.pass_by(60)
+            contacts.note_pull(CPO, desk.clock())
+            desk.clock.pass_by(60)
+
+        assert unread() == (0, 2)
+        reads()
+        assert unread() == (0, 0)
+        desk.store.cards.move(desk.cards[0].id, CardState.BLOCKED, Reason.LOST, ANN, tell)
+        desk.store.cards.move(desk.cards[2].id, CardState.BLOCKED, Reason.LOST, ANN, tell)
+        assert unread() == (1, 0)
+        reads()
+        desk.agree(groups=ACME, whitelist=Whitelist.NEVER)
+        assert unread() == (1, 1), "all that it has is told anew"
+        desk.store.cards.regroup(desk.cards[1].id, "elsewhere", token_of=tell, actor=ANN)
+        assert unread() == (2, 0), "and what it lost"
+        reads()
+        assert unread() == (0, 0)
 
 
 def test_an_older_store_gives_its_partners_every_card(tmp_path: Path) -> None:

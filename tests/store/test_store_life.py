@@ -174,7 +174,8 @@ class Life(RuleBasedStateMachine):
         for change in changes:
             self.tell_partner(change.token)
         if changes:
-            self.store.feed.advance("cpo", lane, changes[-1].revision)
+            resync = self.store.feed.standing("cpo").resync
+            self.store.feed.advance("cpo", lane, changes[-1].revision, resync=resync)
 
     def tell_partner(self, token: Token) -> None:
         """A partner that believes dates: what is not newer than what it holds is ignored."""

@@ -9,17 +9,23 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from order_world import order
 from sqlalchemy import event
 from store_world import ANN, SUE, do_not_wait, issue, tell, url_of
 
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import Reason, Replacement, ReplaceWhen
 from rfid_station.domain.feed import Lane
+from rfid_station.domain.order import Way
 from rfid_station.domain.partner import Connection
 from rfid_station.domain.token import Party
+from rfid_station.domain.uid import CardUid
+from rfid_station.store import search
+from rfid_station.store.bulk.new_cards import NewCard
 from rfid_station.store.opening import Store, open_store
 from rfid_station.store.told import sight
 
@@ -35,6 +41,13 @@ def caught_up(store: Store) -> int:
     return newest
 
 
+def has_read(store: Store) -> None:
+    """It read the list to its end when everything that there is was told."""
+    store.contacts.note_pull("cpo", store.database.clock() + timedelta(seconds=2))
+
+
+NEW = NewCard(CardUid(bytes.fromhex("04AABBCCDDEE80")), "list.csv", "7", "NTAG213", "link")
+NEW_IN_ORDER = NewCard(CardUid(bytes.fromhex("04AABBCCDDEF80")), "delivered", "R7", "NTAG213", "link")
 ASKED: dict[str, Callable[[Store], object]] = {
     "cards to be replaced": lambda store: store.replacements.asked(),
     "how far a partner of some groups is": lambda store: store.feed.standing("cpo"),
@@ -43,7 +56,13 @@ ASKED: dict[str, Callable[[Store], object]] = {
     "its next block": lambda store: store.feed.changes_after("cpo", caught_up(store), Lane.URGENT, 9),
     "the same from the beginning": lambda store: store.feed.changes_after("cpo", 0, Lane.BULK, 4),
     "since when it is owed something": lambda store: (caught_up(store), store.feed.owed("cpo")),
+    "what it has not read": lambda store: (has_read(store), store.contacts.unread("cpo")),
+    "when it was last proven": lambda store: store.feed.last_proof("cpo"),
     "the newest cards": lambda store: store.cards.listing(limit=3),
+    "a card by the end of its number": lambda store: store.cards.find(store.cards.by_id(3).visual_number[3:]),
+    "a card by its UID as lists show it": lambda store: store.cards.find(store.cards.by_id(3).uid.masked),
+    "cards for some lines": lambda store: store.bulk.by_order_lines(["fleet.csv:2", "fleet.csv:3"]),
+    "what a portion of a list meets": lambda store: store.bulk.known([NEW, NEW_IN_ORDER]),
     "a card by its number": lambda store: store.cards.find(store.cards.by_id(3).visual_number),
     "what happened to a card": lambda store: store.cards.history(3),
 }
@@ -69,6 +88,7 @@ def fill(path: Path, cards: int, group_of: Callable[[int], str]) -> Path:
         store.partners.begin_connecting("cpo", "0" * 64)
         free = Connection("2.2.1", "https://cpo.example/versions", (), (Party("DE", "CPX"),))
         store.partners.finish_connecting("cpo", free, "ref", SUE)
+        order(store, "delivered", cards, Way.DELIVERED)
         for number in range(1, cards + 1):
             issue(store, number, group=group_of(number))
         wanted = Replacement(ReplaceWhen.ACTIVATED, Reason.DAMAGED)
@@ -101,8 +121,16 @@ def test_a_partner_whose_groups_rest_is_not_looked_for_among_the_changes_of_othe
 
 def test_a_search_for_a_part_is_seen_to_cost_more(sizes: tuple[Path, Path]) -> None:
     """Or else nothing would be counted here."""
-    few, many = (steps(path, lambda store: store.cards.find("NO SUCH")) for path in sizes)
+    few, many = (steps(path, lambda store: store.cards.find("NO SUCH", everywhere=True)) for path in sizes)
     assert many > few + 10 * (MANY - FEW)
+
+
+def test_a_part_is_read_through_in_the_newest_cards_only(
+    sizes: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "NEWEST", FEW)
+    few, many = (steps(path, lambda store: store.cards.find("NO SUCH")) for path in sizes)
+    assert many <= few + 10
 
 
 def test_cards_to_be_replaced_come_in_the_order_in_which_they_were_made(sizes: tuple[Path, Path]) -> None:

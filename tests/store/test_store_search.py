@@ -11,7 +11,9 @@ from store_world import ANN, SUE, Clock, contract, do_not_wait, issue, reserve, 
 
 from rfid_station.domain.card import Card, CardState, Driver, Reason
 from rfid_station.domain.uid import CardUid
+from rfid_station.store import search
 from rfid_station.store.opening import Store, open_store
+from rfid_station.store.search import Exactness
 
 DRIVERS = [
     Driver("Jan de Vries", "P-17", "North"),
@@ -209,8 +211,13 @@ def test_whole_numbers_are_looked_up_by_index(store: Store) -> None:
         "job 1",
     ]
     calls = [lambda text=text: store.cards.find(text) for text in [*texts, DRIVERS[0].name]]
+    ends = [lambda text=text: store.cards.find(text) for text in (card.visual_number[4:], card.uid.masked)]
     steps = plans(
-        store, *calls[:-2], lambda: store.cards.living(card.uid), lambda: store.cards.by_order_line("x")
+        store,
+        *calls[:-2],
+        *ends,
+        lambda: store.cards.living(card.uid),
+        lambda: store.cards.by_order_line("x"),
     )
     assert not [step for step in steps if re.match("SCAN (card|driver|print)", step)], steps
 
@@ -312,3 +319,55 @@ def test_who_saw_whole_numbers_is_in_the_audit_log(store: Store) -> None:
     last = store.cards.history(card.id)[-1]
     assert (last.action, last.actor) == ("card.revealed", ANN)
     assert store.audit.check().is_sound
+
+
+# Endings and parts
+
+
+def test_the_end_of_any_number_finds_the_card_however_old(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "NEWEST", 1)
+    old = reserve(store, 1234, of=CardUid(bytes.fromhex("04E10CDA993C80")))
+    reserve(store, 5678)
+    end = old.visual_number[-6:]
+    for text in (end, end.replace("-", ""), "c00000001", "3C80", "da:99:3c:80", "04…3C80", "04..3c80"):
+        hits = store.cards.find(text)
+        assert [(hit.card, hit.exactness) for hit in hits] == [(old, Exactness.PART)], text
+        assert not any(hit.may_be_meant for hit in hits)
+    for text in ("05…3C80", "04…3C81", f"{end}0", end[:-1], "80"):
+        assert store.cards.find(text) == [], text
+
+
+def test_a_part_in_the_middle_is_looked_for_in_the_newest_cards_unless_all_are_asked_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "NEWEST", 2)
+    cards = [
+        reserve(store, number, driver=Driver(f"Jan de Vries {number}", f"P-{number}"))
+        for number in (11234, 21234, 31234)
+    ]
+    for text in ("1234", "vries"):
+        found = store.cards.find(text)
+        assert [hit.card for hit in found] == cards[:0:-1], text
+        assert found.left_out == 1
+        everything = store.cards.find(text, everywhere=True)
+        assert [hit.card for hit in everything] == cards[::-1], text
+        assert everything.left_out == 0
+
+
+def test_what_an_index_finds_says_of_no_card_that_it_was_left_out(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "NEWEST", 0)
+    card = issue(store, 1, driver=Driver("Jan", "P-17"))
+    for text in (
+        card.visual_number,
+        card.uid.masked,
+        "P-17",
+        card.visual_number[:-2],
+        card.visual_number[3:],
+    ):
+        found = store.cards.find(text)
+        assert [hit.card for hit in found] == [card]
+        assert found.left_out == 0

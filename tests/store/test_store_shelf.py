@@ -353,3 +353,28 @@ def test_what_is_remembered_does_not_grow_for_ever(store: Store) -> None:
     assert [remembered.get(number, lambda number=number: number) for number in range(100)] == list(range(100))
     assert sum(remembered.kept(number) is not None for number in range(100)) <= 10
     snapshots.close()
+
+
+def test_a_list_is_counted_once_and_again_after_every_change(
+    store: Store, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[str] = []
+    rows = type(shelf._pages).rows
+
+    def noting(pages: object, statement: str, *values: object) -> list[object]:
+        counted.extend([statement] if "count(*)" in statement else [])
+        return rows(pages, statement, *values)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(shelf._pages), "rows", noting)
+    add(store, "some", Agreement(groups=frozenset({"North"})))
+    add(store, "others", Agreement(groups=frozenset({"South"})))
+    for number in range(1, 7):
+        issue(store, number, group=("North", "South")[number % 2])
+    for name in ("some", "others"):
+        assert len(crawl(shelf, name, limit=1)) == 3
+    assert len(counted) == 2
+    issue(store, 7, group="South")
+    assert (shelf.page("some", limit=1).total, shelf.page("others", limit=1).total) == (3, 4)
+    assert len(counted) == 4
+    later = datetime(2099, 1, 1, tzinfo=UTC)
+    assert [shelf.page("some", date_from=at, limit=1).total for at in (None, later)] == [3, 0]

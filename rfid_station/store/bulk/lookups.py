@@ -16,6 +16,7 @@ from rfid_station.store.bulk.new_cards import NewCard, Numbers
 from rfid_station.store.bulk.registrar import Registrar
 from rfid_station.store.card_rows import CARDS, card_of
 from rfid_station.store.engines.engine import Database
+from rfid_station.store.engines.spelling import begin_long_change
 from rfid_station.store.ledger import booking
 from rfid_station.store.tables import IS_LIVING, card, driver
 from rfid_station.store.told.telling import TokenOf
@@ -75,4 +76,5 @@ class Bulk:
         :raises StoreError: the store cannot be used; nothing was changed
         """
         with booking(self._database, actor) as ledger:
+            begin_long_change(ledger.connection)
             yield Registrar(ledger, numbers, token_of, supply or Supply(), activate=activate)

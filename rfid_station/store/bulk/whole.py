@@ -32,6 +32,9 @@ CARD = (
     "valid_until",
     "claim_attempts",
     "lot_id",
+    "uid_backwards",
+    "contract_backwards",
+    "visual_backwards",
 )
 TOKEN = (
     "id",
@@ -89,6 +92,9 @@ def card_rows(
             made.valid_until.isoformat() if made.valid_until else None,
             0,
             made.lot,
+            made.uid.hex[::-1],
+            numbers.contract[::-1],
+            numbers.visual_bare[::-1],
         )
         for made, numbers, driver_id in zip(cards, drawn, driver_ids, strict=True)
     ]

@@ -16,7 +16,7 @@ from rfid_station.store.tables import METADATA, meta
 
 REVISIONS: tuple[str, ...] = (
     *("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"),
-    "0011",
+    *("0011", "0012"),
 )
 """Every version there ever was, oldest first. Kept here so that opening a store does not import alembic."""
 

@@ -16,10 +16,8 @@ from sqlalchemy import (
     Update,
     bindparam,
     func,
-    literal,
     or_,
     select,
-    true,
     update,
 )
 
@@ -140,18 +138,13 @@ class Contacts:
             row = partner_row(connection, name)
             if row.met_at is None:
                 return Owed(level=agreement_of(row).level)
-            everything = Sight.of(connection, row).everything()
-            stamp = everything.c.last_updated
             # Stamps are whole seconds: what is as old as the pull may have come after it.
-            is_unread = (
-                stamp >= literal(row.last_pull_at.replace(microsecond=0), stamp.type)
-                if row.last_pull_at
-                else true()
-            )
-            query = select(everything.c.urgent, func.count(), func.min(stamp)).where(is_unread)
+            last_pull_at = row.last_pull_at and row.last_pull_at.replace(microsecond=0)
+            unread = Sight.of(connection, row).stated_since(last_pull_at).subquery()
+            query = select(unread.c.urgent, func.count(), func.min(unread.c.last_updated))
             found = {
                 is_urgent: (count, max(since, row.met_at))
-                for is_urgent, count, since in connection.execute(query.group_by(everything.c.urgent))
+                for is_urgent, count, since in connection.execute(query.group_by(unread.c.urgent))
             }
         return Owed(*found.get(True, (0, None)), *found.get(False, (0, None)), agreement_of(row).level)
 

@@ -40,12 +40,11 @@ from rfid_station.errors import WrongCall
 from rfid_station.store.audit import events_of
 from rfid_station.store.card_rows import subject_of
 from rfid_station.store.engines.engine import Database
-from rfid_station.store.engines.spelling import member
 from rfid_station.store.expiring import end_due
 from rfid_station.store.ledger import booking
 from rfid_station.store.partners.covers import bring_up_to_date
 from rfid_station.store.partners.partner_rows import agreement_of, owed_anew, partner_row
-from rfid_station.store.tables import IS_URGENT, event, meta, parked, partner, token, withdrawn
+from rfid_station.store.tables import IS_URGENT, meta, parked, partner, token, withdrawn
 from rfid_station.store.told.sight import SHOWN, Sight, own_change
 
 SYNC = Actor("sync", Role.SYSTEM)
@@ -69,6 +68,7 @@ _OWN = select(token).where(token.c.id == bindparam("token_id"))
 _HEAD = select(meta.c.revision)
 _PARKED = select(parked).where(parked.c.partner_id == bindparam("of")).order_by(parked.c.token_id)
 _CARD_OF_TOKEN = select(token.c.card_id, token.c.uid).where(token.c.id == bindparam("token_id"))
+_PROVEN_AT = update(partner).where(partner.c.name == bindparam("of")).values(last_proof_at=bindparam("at"))
 _CARD_AND_SHOWN = select(token.c.card_id, *SHOWN).where(token.c.id == bindparam("token_id"))
 
 
@@ -259,15 +259,8 @@ class Feed:
         :raises WrongCall: there is no such partner
         """
         with self._database.read() as connection:
-            name = partner_row(connection, partner).name
-            newest = (
-                select(event.c.at)
-                .where(event.c.action == _PROVEN)
-                .where(member(event.c.data, "partner") == name)
-                .order_by(event.c.seq.desc())
-                .limit(1)
-            )
-            return connection.execute(newest).scalar_one_or_none()
+            last: datetime | None = partner_row(connection, partner).last_proof_at
+            return last
 
     def record_proof(self, partner: str, token_id: int, revision: int, proven: bool, note: str) -> None:
         """Keep the evidence of a GET at the partner: an audit event of the card.
@@ -279,6 +272,8 @@ class Feed:
             row = ledger.connection.execute(_CARD_OF_TOKEN, {"token_id": token_id}).one_or_none()
             if row is None:
                 raise WrongCall(f"there is no token with id {token_id}", hint="rfid-station card list")
+            if proven:
+                ledger.connection.execute(_PROVEN_AT, {"of": name, "at": ledger.at})
             ledger.note(
                 _PROVEN if proven else _DIFFERS,
                 subject_of(row.card_id),

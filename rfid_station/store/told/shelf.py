@@ -97,6 +97,7 @@ class Shelf:
         self._lookups = database.snapshots()
         self._pages = database.snapshots()
         self._views: Remembered[tuple[str, date], View | None] = Remembered(self._lookups)
+        self._totals: Remembered[tuple[str, str, _Window], int] = Remembered(self._pages)
         self._authorizations = Authorizations(record)
         self._read: dict[tuple[str, int], Token] = {}
 
@@ -136,7 +137,7 @@ class Shelf:
             self._let_writers_finish()
         listing = _Listing(self._pages, view, window)
         with self._pages.view():
-            total = listing.total()
+            total = self._totals.get(listing.key, listing.total)
             found = listing.revisions(after or 0, min(offset, total), limit + 1)
             shown = found[:limit]
             goes_on = listing.place_of(shown[-1]) if len(found) > limit else None
@@ -219,6 +220,8 @@ class _Listing:
     """The list of one partner, in order of creation, within one view of the store."""
 
     def __init__(self, snapshots: Snapshots, view: View, window: _Window) -> None:
+        self.key = (view.source, view.condition, window)
+        """What tells it from other lists."""
         self._snapshots = snapshots
         self._is_everything = view.is_everything and not window.condition
         self._source = f"{view.source} AS token"

@@ -203,18 +203,16 @@ class Sight:
                 seen = case((and_(unchanged, token.c.last_updated < stamp), stamp), else_=seen)
         return seen
 
-    def everything(self) -> Any:  # noqa: ANN401 - a selectable, whose columns are its own
-        """`token_id, revision, urgent, last_updated` of all that the partner is to know. Reads every row."""
-        covered = select(
-            token.c.id.label("token_id"),
-            self.stated("revision").label("revision"),
-            token.c.urgent.label("urgent"),
-            self.stated("last_updated").label("last_updated"),
-        ).where(is_covered(self.cover))
-        taken = select(
-            withdrawn.c.token_id, withdrawn.c.revision, literal(True), withdrawn.c.last_updated
-        ).where(withdrawn.c.partner_id == self.partner_id)
-        return union_all(covered, taken).subquery("everything")
+    def stated_since(self, at: datetime | None) -> Select[Any]:
+        """`revision, urgent, last_updated` of all that the partner is to know since a time."""
+        if at is None:
+            return _all_of(self._stated_where(is_covered(self.cover)), self._taken_where(true()))
+        again = [unchanged for spell, unchanged in self.restated() if spell.stamp and spell.stamp >= at]
+        return _all_of(
+            self._stated_where(is_covered(self.cover, _GROUP), token.c.last_updated >= at, *map(not_, again)),
+            *map(self._stated_where, again),
+            self._taken_where(withdrawn.c.last_updated >= at),
+        )
 
     def stated_behind(self, connection: Connection, after: int) -> Select[Any]:
         """`revision, urgent, last_updated` of all that the partner is to know behind a revision."""
