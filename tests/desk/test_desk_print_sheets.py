@@ -94,7 +94,7 @@ def test_a_full_sheet_or_another_one_is_not_gone_on_with(station: Station, cards
 def test_both_sides_are_recorded(station: Station, cards: list[Card]) -> None:
     own = station.folder / "templates" / "cards" / "own.toml"
     own.parent.mkdir(parents=True)
-    classic = Path(sheets.__file__).parents[2] / "templates" / "cards" / "classic.toml"
+    classic = Path(sheets.__file__).parents[3] / "templates" / "cards" / "classic.toml"
     own.write_text(classic.read_text("utf-8") + BACK, "utf-8")
     made = print_sheets(station, cards, Wish(design="own", order=Order.COLUMN))
     assert len(pikepdf.open(made.pdf).pages) == 2

@@ -265,7 +265,7 @@ def test_a_card_whose_last_day_is_over_has_expired(pages: Served, coded: tuple[C
     card, code = coded
     pages.phone.by_code(card, "activate", code)
     with pages.station.store.database.write() as connection:
-        connection.execute(CHANGE, {"card_id": card.id, "valid_until": date(2020, 1, 1)})
+        CHANGE.run(connection, {"card_id": card.id, "valid_until": date(2020, 1, 1)})
     shown = pages.phone.get(path_of(card))
     assert (shown.page.wishes, "Expired" in shown.text) == ([], True)
     answer = pages.phone.send(path_of(card), {"form": _form(pages, card), "wish": "lost", "code": code})

@@ -119,7 +119,7 @@ def test_every_refused_code_takes_one_stretching(
     card, _ = with_code(inactive)
     if what == "no code":
         with inactive.store.database.write() as connection:
-            connection.execute(CHANGE, {"card_id": card.id, "claim_hash": None})
+            CHANGE.run(connection, {"card_id": card.id, "claim_hash": None})
     if what == "locked":
         for _ in range(MOST_CLAIMS):
             with pytest.raises(claiming.WrongCall):
