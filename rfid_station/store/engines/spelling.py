@@ -54,7 +54,8 @@ def next_id(table: Table) -> ScalarSelect[int]:
     return select(greatest + 1).scalar_subquery()
 
 
-_LONG_CHANGE_KIB = 64 * 1024
+LONG_CHANGE_KIB = 64 * 1024
+"""How much of the store a long change keeps in memory at most."""
 
 
 def begin_long_change(connection: Connection) -> None:
@@ -64,7 +65,7 @@ def begin_long_change(connection: Connection) -> None:
     a long list costs ten times as much among 200,000 cards.
     """
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(f"PRAGMA cache_size = -{_LONG_CHANGE_KIB}")
+        connection.exec_driver_sql(f"PRAGMA cache_size = -{LONG_CHANGE_KIB}")
 
 
 def tell_news(connection: Connection) -> None:
