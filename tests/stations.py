@@ -7,9 +7,11 @@ import re
 import shutil
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from random import SystemRandom
 from tempfile import mkdtemp
 
 import pytest
@@ -133,10 +135,17 @@ def support(folder: Path) -> Iterator[Station]:
 
 def listening_anywhere(folder: Path, *, timeout_s: float) -> Path:
     """Let a station listen on a free port, and wait no longer than this for a partner; its folder."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{_a_port_that_stays_free()}"
     settings = folder / "station.toml"
     text = re.sub(r"127\.0\.0\.1:\d+", address, settings.read_text())
     settings.write_text(text.replace("timeout_s = 10.0", f"timeout_s = {timeout_s}"))
     return folder
+
+
+def _a_port_that_stays_free() -> int:
+    """A port below those that the system gives to connections: one of those may be taken meanwhile."""
+    while True:
+        port = SystemRandom().randrange(15_000, 30_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
