@@ -104,7 +104,6 @@ def issue_cards(run: Run, reader: Reader, stop: Callable[[], bool]) -> Tally:
     loop = Loop(run, stop)
     if loop.tally.is_complete or stop():
         return loop.tally
-
     loop.begin()
     for link in attended(reader, loop.is_over, loop.say):
         signal(reader, ok=loop.take(link))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, insert, select, union_all
+from sqlalchemy import bindparam, insert, select, text, union_all
 from sqlalchemy.exc import CompileError, NoResultFound
 from store_world import ANN, issue, reserve
 
@@ -61,6 +61,15 @@ def test_defaults_are_written_and_changed_rows_counted(store: Store) -> None:
         assert tuple(row) == (1, 0)
         with pytest.raises(NoResultFound):
             Prepared(_ONE).one(connection, {"wanted": 99})
+
+
+def test_a_time_is_written_as_the_store_writes_times(store: Store) -> None:
+    made = reserve(store, 1)
+    at = datetime(2027, 1, 31, 8, 0, 0, 5, tzinfo=UTC)
+    with booking(store.database, ANN) as ledger:
+        CHANGE.run(ledger.connection, {"card_id": made.id, "changed_at": at})
+    with store.database.read() as connection:
+        assert connection.scalar(text("SELECT changed_at FROM card")) == "2027-01-31T08:00:00.000005Z"
 
 
 def test_a_rule_that_is_broken_is_said_and_nothing_is_changed(store: Store) -> None:
