@@ -110,8 +110,7 @@ def _serving(
         stack.callback(shelf.close)
         pulls = PullNotes(station.store.contacts)
         stack.callback(pulls.close)
-        doorman = Doorman(database, partners)
-        stack.callback(doorman.close)
+        doorman = Doorman(shelf.glance, partners)
         app = create_app(
             us_of(station),
             doorman,

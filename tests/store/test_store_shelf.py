@@ -325,7 +325,8 @@ def test_the_doorman_asks_again_only_after_a_change(store: Store, path: Path) ->
     from rfid_station.store.partners.registry import server_token_hash
 
     book = CountingBook(store)
-    doorman = Doorman(store.database, book)
+    snapshots = store.database.snapshots()
+    doorman = Doorman(snapshots, book)
     assert doorman.recall("t") is None
     assert doorman.caller_of("t") is None
     assert doorman.caller_of("t") is None
@@ -343,7 +344,7 @@ def test_the_doorman_asks_again_only_after_a_change(store: Store, path: Path) ->
     sql(path, "DELETE FROM server_token")
     assert doorman.recall("t") is None
     assert doorman.caller_of("t") is None
-    doorman.close()
+    snapshots.close()
 
 
 def test_what_is_remembered_does_not_grow_for_ever(store: Store) -> None:

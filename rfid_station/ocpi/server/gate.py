@@ -12,9 +12,9 @@ import asyncio
 import ipaddress
 import time
 from base64 import b64decode
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -155,21 +155,22 @@ class Gate:
 
         :raises Refused: nobody we know, or one who has shown too many wrong tokens
         """
-        shown, address = list(_tokens_in(asked.headers)), _caller_address(asked, scope)
+        shown, address = _tokens_in(asked.headers.get(b"authorization", b"")), _caller_address(asked, scope)
         for token in shown:
-            caller = self._recall(token) if self._recall else None
+            recalled = caller = self._recall(token) if self._recall else None
             if caller is None:
                 self._check_patience(address, shown)
                 caller = await asyncio.to_thread(self._book.caller_of, token)
             if caller is not None and not (caller.is_guest and is_over(token, datetime.now(UTC).date())):
                 asked.caller, asked.server_token = caller, token
-                self._patience.note_good(token)
+                if recalled is None:
+                    self._patience.note_good(token)
                 return
         if shown:
             self._patience.note_wrong(address)
         raise _nobody()
 
-    def _check_patience(self, address: str, shown: list[str]) -> None:
+    def _check_patience(self, address: str, shown: Sequence[str]) -> None:
         wait_s = self._patience.wait_s(address, shown)
         if wait_s:
             reply = refusal(429, CLIENT_ERROR, "too many wrong tokens: wait")
@@ -247,18 +248,20 @@ def _nobody() -> Refused:
     return Refused(reply.having((b"www-authenticate", b"Token")))
 
 
-def _tokens_in(headers: Mapping[bytes, bytes]) -> Iterator[str]:
+@lru_cache(maxsize=256)
+def _tokens_in(authorization: bytes) -> tuple[str, ...]:
     """What the header may mean: Base64 as 2.2.1 says, or the token itself, as in 2.1.1 and by some partners.
 
     The printed examples of the specification decode to a token and a line feed, so that is cut off.
     """
-    scheme, _, value = headers.get(b"authorization", b"").decode("latin-1").strip().partition(" ")
+    scheme, _, value = authorization.decode("latin-1").strip().partition(" ")
     written = value.strip()
     if scheme.lower() != "token" or not written:
-        return
-    with suppress(ValueError):
-        yield b64decode(written, validate=True).decode().rstrip()
-    yield written
+        return ()
+    try:
+        return b64decode(written, validate=True).decode().rstrip(), written
+    except ValueError:
+        return (written,)
 
 
 def _is_local(asked: Asked, scope: Scope) -> bool:

@@ -63,6 +63,12 @@ class ServerSnapshots:
                 self._is_in_view = False
                 self._connection.rollback()
 
+    def hold(self) -> None:
+        """Do nothing: a transaction costs a round trip more than it saves."""
+
+    def let_go(self) -> None:
+        """Do nothing: nothing is held."""
+
     def age(self) -> str:
         """Which transactions are over: it stays the same as long as nobody begins or ends one that writes."""
         return str(self.rows("SELECT pg_current_snapshot()::text")[0][0])

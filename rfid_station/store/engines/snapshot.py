@@ -33,6 +33,12 @@ class Snapshots(Protocol):
     def view(self) -> AbstractContextManager[None]:
         """Let the statements of a block see one and the same state."""
 
+    def hold(self) -> None:
+        """Let what follows see one state until `let_go`, where that saves time."""
+
+    def let_go(self) -> None:
+        """See the newest state again. Does nothing where nothing is held."""
+
     def age(self) -> Hashable:
         """What is another one whenever somebody else has committed."""
 
@@ -40,11 +46,18 @@ class Snapshots(Protocol):
         """Let go of the store."""
 
 
+class Ages(Protocol):
+    """Tells whether the store has changed."""
+
+    def age(self) -> Hashable:
+        """What is another one whenever somebody else has committed."""
+
+
 class Remembered(Generic[Key, Value]):
     """Answers that are kept until the store changes, up to a number."""
 
-    def __init__(self, snapshots: Snapshots, most: int = 1024) -> None:
-        self._snapshots = snapshots
+    def __init__(self, ages: Ages, most: int = 1024) -> None:
+        self._ages = ages
         self._most = most
         self._age: Hashable = None
         self._kept: dict[Key, Value] = {}
@@ -72,7 +85,7 @@ class Remembered(Generic[Key, Value]):
         The age is read before an answer is: a change in between makes the answer forgotten, and never kept
         too long.
         """
-        age = self._snapshots.age()
+        age = self._ages.age()
         if age != self._age or len(self._kept) >= self._most:
             self._kept, self._age = {}, age
         return self._kept

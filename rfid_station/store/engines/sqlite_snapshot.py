@@ -77,6 +77,21 @@ class FileSnapshots:
             finally:
                 self._connection.execute("ROLLBACK")
 
+    def hold(self) -> None:
+        """Let what follows see one state until `let_go`: each statement would else lock the file anew.
+
+        :raises StoreError: the store cannot be used
+        """
+        self.rows("BEGIN")
+
+    def let_go(self) -> None:
+        """See the newest state again.
+
+        :raises StoreError: the store cannot be used
+        """
+        if self._connection.in_transaction:
+            self.rows("ROLLBACK")
+
     def age(self) -> int:
         """A number that changes whenever somebody else commits."""
         return int(self.rows("PRAGMA data_version")[0][0])

@@ -21,7 +21,8 @@ from rfid_station.ocpi.fresh_id import fresh_id
 from rfid_station.ocpi.port import Allowed, Caller, Decision, PartnerBook, TokenPage
 from rfid_station.ocpi.words import words_for
 from rfid_station.store.engines.engine import Database
-from rfid_station.store.engines.snapshot import Remembered, Snapshots
+from rfid_station.store.engines.glance import Glance
+from rfid_station.store.engines.snapshot import Ages, Remembered, Snapshots
 from rfid_station.store.partners.covers import bring_up_to_date
 from rfid_station.store.partners.partner_rows import partner_row
 from rfid_station.store.partners.registry import Partners
@@ -94,16 +95,17 @@ class Shelf:
         """
         self._database = database
         self._partners = partners
-        self._lookups = database.snapshots()
+        self.glance = Glance(database.snapshots)
+        """How the store is now, for whoever answers in the same event loop."""
         self._pages = database.snapshots()
-        self._views: Remembered[tuple[str, date], View | None] = Remembered(self._lookups)
+        self._views: Remembered[tuple[str, date], View | None] = Remembered(self.glance)
         self._totals: Remembered[tuple[str, str, _Window], int] = Remembered(self._pages)
         self._authorizations = Authorizations(record)
         self._read: dict[tuple[str, int], Token] = {}
 
     def close(self) -> None:
         """Let go of the files."""
-        self._lookups.close()
+        self.glance.close()
         self._pages.close()
         self._authorizations.close()
 
@@ -158,7 +160,8 @@ class Shelf:
 
         :raises StoreError: the store cannot be used
         """
-        view = self._view(partner)
+        now = self._database.clock()
+        view = self._view_on(partner, now.date())
         row = self._row(view, uid, type_) if view else None
         if view is None or row is None:
             return None
@@ -166,18 +169,20 @@ class Shelf:
         allowed = _SAID.get(row["card_state"], Allowed.NOT_ALLOWED)
         if allowed is Allowed.ALLOWED and not token.valid:
             allowed = Allowed.NOT_ALLOWED
-        last_day, today = row["valid_until"], self._database.clock().date().isoformat()
-        if allowed is Allowed.ALLOWED and last_day and str(last_day) < today:
+        last_day = row["valid_until"]
+        if allowed is Allowed.ALLOWED and last_day and str(last_day) < now.date().isoformat():
             # Nobody may have noted it yet: it is past midnight, and sync comes by in a while.
             allowed, token = Allowed.EXPIRED, replace(token, valid=False)
         reference = fresh_id()
-        self._authorizations.keep(self._database.clock(), partner, reference, row["card_id"], allowed)
+        self._authorizations.keep(now, partner, reference, row["card_id"], allowed)
         return Decision(allowed, token, reference, words_for(token, allowed))
 
     def _view(self, partner: str) -> View | None:
         """What a partner may see today; None for who is no partner."""
-        today = self._database.clock().date()
-        return self._views.get((partner, today), lambda: self._load_view(partner))
+        return self._view_on(partner, self._database.clock().date())
+
+    def _view_on(self, partner: str, day: date) -> View | None:
+        return self._views.get((partner, day), lambda: self._load_view(partner))
 
     def _load_view(self, partner: str) -> View | None:
         try:
@@ -194,7 +199,7 @@ class Shelf:
 
     def _row(self, view: View, uid: str, type_: str) -> Any:  # noqa: ANN401 - a row of the driver
         query = _by_uid(view.source, view.condition, view.card_state)
-        rows = self._lookups.rows(query, uid.upper(), type_.upper())
+        rows = self.glance.rows(query, uid.upper(), type_.upper())
         return rows[0] if rows else None
 
     def _token(self, view: View, row: Any) -> Token:  # noqa: ANN401 - a row of the driver
@@ -293,10 +298,9 @@ def _token_of(row: Any) -> Token:  # noqa: ANN401 - a row of the driver
 class Doorman:
     """A `PartnerBook` that asks the store again only after the store has changed."""
 
-    def __init__(self, database: Database, book: PartnerBook) -> None:
-        self._snapshots = database.snapshots()
+    def __init__(self, ages: Ages, book: PartnerBook) -> None:
         self._book = book
-        self._callers: Remembered[bytes, Caller | None] = Remembered(self._snapshots)
+        self._callers: Remembered[bytes, Caller | None] = Remembered(ages)
 
     def caller_of(self, server_token: str) -> Caller | None:
         """Who may use this server token, or None.
@@ -311,10 +315,6 @@ class Doorman:
         :raises StoreError: the store cannot be used
         """
         return self._callers.kept(_digest(server_token))
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._snapshots.close()
 
 
 def _digest(server_token: str) -> bytes:
