@@ -5,6 +5,7 @@ a second, and what is printed is the median of the turns: whatever else this mac
 them. CPU is what the server's process used for a request, which is disturbed less than the rate.
 
 Beside authorize stands an empty application in the same uvicorn: nobody gets below that with it.
+Authorizations are asked for by wrk, which needs little of the processor itself; lists by a client of ours.
 
 py-ocpi needs an environment of its own, since it pins an old FastAPI: `BENCH_PY_OCPI` names its Python.
 """
@@ -44,6 +45,17 @@ LEAST = 10
 PAGES = 15
 CLEAR, BASE64 = TOKEN, b64encode(TOKEN.encode()).decode()
 PY_OCPI = os.environ.get("BENCH_PY_OCPI", ".venv-py-ocpi/bin/python")
+WRK_SCRIPT = """
+local requests, turn = {}, 0
+for line in io.lines("%s") do
+  requests[#requests + 1] = line:gsub("\\\\r", "\\r"):gsub("\\\\n", "\\n")
+end
+request = function()
+  turn = turn %% #requests + 1
+  return requests[turn]
+end
+"""
+"""The requests stand in a file, one in a line."""
 ROW = "{:42}{:>9}{:>9}{:>9}{:>9}"
 
 
@@ -261,6 +273,31 @@ def measure(server: Server, requests: list[bytes], clients: int, times: int = 1 
     return Measured.of(took, time.perf_counter() - began_s, cpu_s(server.pid) - before)
 
 
+def measure_by_wrk(server: Server, requests: list[bytes], clients: int) -> Measured:
+    """The same by wrk."""
+    before = cpu_s(server.pid)
+    with tempfile.TemporaryDirectory() as name:
+        asked, script = Path(name) / "requests", Path(name) / "ask.lua"
+        asked.write_text("\n".join(one.decode().replace("\r\n", r"\r\n") for one in requests))
+        script.write_text(WRK_SCRIPT % asked)
+        command = ["wrk", "-t1", f"-c{clients}", f"-d{SECONDS * 2:g}s", "--latency", "-s", str(script)]
+        told = subprocess.run(
+            [*command, f"http://127.0.0.1:{server.port}"], capture_output=True, text=True, check=True
+        ).stdout
+    if "Non-2xx" in told:
+        raise SystemExit(f"{server.name} refused: {told}")
+    p50, p99 = (_ms(re.search(rf"{share}%\s+([\d.]+)(us|ms|s)", told)) for share in (50, 99))
+    count = int(re.search(r"(\d+) requests in", told)[1])  # type: ignore[index]
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", told)[1])  # type: ignore[index]
+    return Measured(rate, p50, p99, (cpu_s(server.pid) - before) / count * 1e6)
+
+
+def _ms(found: re.Match[str] | None) -> float:
+    if found is None:
+        raise SystemExit("wrk told no latency")
+    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
+
+
 def in_turns(servers: list[Server], what: str, clients: int) -> None:
     """The same load for each, in turns; prints a line for each, and how they compare to the first."""
     turns: dict[str, list[Measured]] = {one.name: [] for one in servers}
@@ -269,7 +306,8 @@ def in_turns(servers: list[Server], what: str, clients: int) -> None:
         measure(one, asked[one.name][:PAGES], 1, PAGES)  # each page once, as whoever comes back finds it
     for turn in range(TURNS + 1):
         for one in servers:
-            measured = measure(one, asked[one.name], clients)
+            by = measure_by_wrk if what == "authorize" else measure
+            measured = by(one, asked[one.name], clients)
             if turn:  # the first one warms up
                 turns[one.name].append(measured)
     medians = {name: Measured.median(measured) for name, measured in turns.items()}
