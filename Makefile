@@ -46,7 +46,8 @@ bench: $(VENV)/.develops ## Measure what is claimed about speed
 
 soak: $(VENV)/.develops ## Tear every card of every profile at every exchange, kill whatever works 60 times; some 25 minutes
 	@SOAK=1 $(BIN)/python -m pytest --numprocesses auto --timeout 3600 tests/flow/test_every_profile.py tests/encode/test_type2_tears.py tests/sync/test_push_killed.py \
-	  tests/store/test_store_cover_life.py tests/store/test_faults.py tests/store/test_store_backup.py tests/flow/test_reader_faults.py
+	  tests/store/test_store_cover_life.py tests/store/test_faults.py tests/store/test_store_backup.py tests/flow/test_reader_faults.py \
+	  tests/store/test_store_migrations.py tests/sync/test_power_failure.py
 
 setup: $(VENV)/.develops $(PEERS)/.ready $(WHEELS)/.ready ## Only set up: .venv with all that demo, test and lint need
 

@@ -54,6 +54,8 @@ class ReaderFault(Protocol):
 
     said: str
     """What the desk says of it while it waits for cards: a regular expression."""
+    hands_out_again: bool
+    """Whether a card that lies there all the while is handed out once more, as one that may be another."""
 
     def strike(self) -> None:
         """Let it happen; it has happened when this returns."""
@@ -68,6 +70,7 @@ class ServiceRestarted:
 
     pcscd: PrivatePcscd
     said = r"the PC/SC service pcscd does not answer"
+    hands_out_again = False
 
     def strike(self) -> None:
         self.pcscd.kill()
@@ -83,6 +86,7 @@ class ReaderUnplugged:
     pcscd: PrivatePcscd
     mark: Path
     said = r"reader Virtual PICC 00 00 is not plugged in"
+    hands_out_again = True
 
     def strike(self) -> None:
         self.mark.touch()

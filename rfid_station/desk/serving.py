@@ -13,6 +13,7 @@ from typing import Any
 from rfid_station.desk.partners.agreeing import today
 from rfid_station.desk.partners.contact_book import NotingShelf, PullNotes
 from rfid_station.desk.partners.delivery import background_delivery
+from rfid_station.desk.partners.hub_lists import HubLists
 from rfid_station.desk.partners.own_server import AUTHORIZATIONS, credentials_desk, us_of
 from rfid_station.desk.station import Station
 from rfid_station.domain.partner import Partner, PartnerState
@@ -142,9 +143,10 @@ def _address(station: Station) -> tuple[str, int]:
 class Keeper:
     """Keeps sync going: partners come, go and change while it runs, and a store may be away for a while."""
 
-    def __init__(self, station: Station, log: Log) -> None:
+    def __init__(self, station: Station, log: Log, lists: HubLists) -> None:
         self._station = station
         self._log = log
+        self._lists = lists
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sync-keeper", daemon=True)
         self._looked_s = 0.0
@@ -191,6 +193,7 @@ class Keeper:
     def _keep(self) -> None:
         """Sync with the partners that there are, until that changes."""
         partners = _connected(self._station)
+        self._lists.look_at(partners)
         self._enforce_unsent(partners)
         with background_delivery(self._station) as self._worker:
             self.trouble = ""
@@ -203,12 +206,14 @@ class Keeper:
 @contextmanager
 def keeping(station: Station, log: Log) -> Iterator[Keeper]:
     """Keep every partner in step while the block runs."""
-    keeper = Keeper(station, log)
-    keeper.start()
-    try:
-        yield keeper
-    finally:
-        keeper.stop()
+    lists = HubLists(station, log)
+    keeper = Keeper(station, log, lists)
+    with lists.reading():
+        keeper.start()
+        try:
+            yield keeper
+        finally:
+            keeper.stop()
 
 
 def _connected(station: Station) -> list[Partner]:

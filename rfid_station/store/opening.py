@@ -187,14 +187,17 @@ def place_of(url: str, password: str | None = None) -> Place:
 def _bring_up_to_date(database: Database) -> Migration | None:
     place = database.place
     with database.read() as connection:
-        before = _version(connection, place)
-    if _is_newest(before, place):
-        return None
-    backup = place.copy_aside(before, database.clock())
+        if _is_newest(_version(connection, place), place):
+            return None
     with database.rebuild() as connection:
-        if not _is_newest(_version(connection, place), place):
-            migrations.upgrade(connection)
-            _refuse_broken(place, connection, backup)
+        place.keep_others_out(connection)
+        before = _version(connection, place)
+        if _is_newest(before, place):
+            return None  # Another program came first.
+        # Nobody else writes any more: what the copy does not have, the store did not have.
+        backup = place.copy_aside(before, database.clock())
+        migrations.upgrade(connection)
+        _refuse_broken(place, connection, backup)
     return Migration(before, migrations.REVISIONS[-1], backup)
 
 

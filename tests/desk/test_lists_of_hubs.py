@@ -1,20 +1,30 @@
-"""A hub's own list of who stands behind it: read page by page when we connect and at `partner test`."""
+"""A hub's own list of who stands behind it: read when we connect, when it came to us, at `partner test`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from command_line import rows, run
-from stations import listening_anywhere
+from stations import CLERK, listening_anywhere
 
+from rfid_station.desk import serving
+from rfid_station.desk.partners import hub_lists
 from rfid_station.desk.partners.behind_hubs import clients_of
 from rfid_station.desk.partners.connecting import add_partner, connect_partner
-from rfid_station.desk.station import Station
+from rfid_station.desk.partners.hub_lists import HubLists
+from rfid_station.desk.partners.invitation import invite_partner
+from rfid_station.desk.partners.own_server import us_of
+from rfid_station.desk.serving import plan_for, running
+from rfid_station.desk.station import Station, open_station
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.hub_client import HubClient
+from rfid_station.domain.partner import Partner, PartnerState
 from rfid_station.errors import ExitCode, PartnerRefused
 from rfid_station.ocpi.client import OcpiClient
 from rfid_station.ocpi.http import HttpAnswer, HttpRequest
@@ -84,6 +94,106 @@ def test_a_hub_whose_list_fails_is_connected_and_its_test_reads_the_list(
         "8, as the hub lists them",
     )
     assert known(station) == EVERYBODY
+
+
+# Hubs that come to us
+
+
+def come(station: Station, hub: VirtualCpo) -> None:
+    """The hub registers by itself, at our server."""
+    first_token = invite_partner(station, "hub", profile="roaming").first_token
+    assert hub.register(us_of(station).versions_url, first_token, "2.2.1").is_done
+
+
+@pytest.fixture(autouse=True)
+def looked_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "LOOK_S", 0.02)
+
+
+@contextmanager
+def served(folder: Path, **plan: bool) -> Iterator[list[Mapping[str, object]]]:
+    """`serve` in a process of its own, as good as: nothing is shared but the folder. What it logs."""
+    log: list[Mapping[str, object]] = []
+    with (
+        open_station(folder, CLERK) as own,
+        running(own, plan_for(own, **plan), log.append, access_log=False),
+    ):
+        yield log
+
+
+def eventually(what: Callable[[], object]) -> None:
+    until_s = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < until_s
+        time.sleep(0.02)
+
+
+def test_a_hub_that_registers_is_asked_for_its_list_at_once_and_once(
+    station: Station, hub: VirtualCpo, folder: Path
+) -> None:
+    with served(folder):
+        come(station, hub)
+        eventually(lambda: known(station) == EVERYBODY)
+        assert len(asked_for_pages(hub)) == 3
+        assert hub.rotate().is_done
+        eventually(lambda: len(asked_for_pages(hub)) == 6)
+
+
+def test_a_list_is_read_once_for_each_connection(
+    station: Station, hub: VirtualCpo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(station, hub)
+    connected = connect_partner(station, "hub")
+    plain = replace(connected, name="plain", connection=replace(connected.connection, endpoints=()))
+    later = replace(connected, agreement=Agreement(groups=frozenset({"North"})))
+    again = replace(connected, client_token_ref="another")
+    read: list[Partner] = []
+    monkeypatch.setattr(hub_lists, "read_clients", lambda _, partner: read.append(partner))
+    lists = HubLists(station, print)
+    with lists.reading():
+        for number, seen in enumerate((connected, later, again)):
+            last = replace(connected, name=f"{number}")
+            lists.look_at([plain, seen, last])
+            eventually(lambda last=last: last in read)
+        lists.look_at([])
+        lists.look_at([again])
+        eventually(lambda: read.count(again) == 2)
+    read = [one for one in read if one.name == "hub"]
+    assert read == [connected, again, again]
+
+
+def test_the_hub_does_not_wait_for_its_own_list(station: Station, hub: VirtualCpo, folder: Path) -> None:
+    hub.faults.add(Fault(FaultKind.HANG, module="hubclientinfo", seconds=0.5))
+    with served(folder):
+        come(station, hub)
+        assert station.store.partners.get("hub").state is PartnerState.CONNECTED
+        eventually(lambda: asked_for_pages(hub))
+        assert hub.rotate().is_done
+    assert known(station) == []
+
+
+def test_a_list_that_cannot_be_read_is_read_later(
+    station: Station, hub: VirtualCpo, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_lists, "AGAIN_S", 0.05)
+    hub.faults.add(Fault(FaultKind.ERROR, module="hubclientinfo", times=2))
+    with served(folder) as log:
+        come(station, hub)
+        eventually(lambda: known(station) == EVERYBODY)
+    assert station.store.partners.get("hub").state is PartnerState.CONNECTED
+    told = [line["trouble"] for line in log if line.get("hub_list") == "hub"]
+    assert len(told) == 2
+    assert "cannot be read" in str(told[0])
+
+
+def test_a_list_that_was_not_read_before_the_end_is_read_by_the_next_process(
+    station: Station, hub: VirtualCpo, folder: Path
+) -> None:
+    with served(folder, sync=False):
+        come(station, hub)
+    assert asked_for_pages(hub) == []
+    with served(folder, serve=False):
+        eventually(lambda: known(station) == EVERYBODY)
 
 
 # What hubs may answer

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import taps
@@ -414,6 +417,39 @@ def test_a_key_with_our_version_that_is_not_ours_is_found_when_verifying() -> No
     ask(card, change())
     with pytest.raises(ReadBackDiffers, match=r"no longer takes the key cards:1/desfire\.F51CC1\.2"):
         tap(card, CHARGING, is_begun=True)
+
+
+def _without_the_link(applications: dict[str, Any]) -> None:
+    del applications["010000"]
+
+
+def _with_another_mode(applications: dict[str, Any]) -> None:
+    applications[_STORED]["files"]["1"]["communication"] ^= 1
+
+
+def _with_a_link_that_anybody_writes(applications: dict[str, Any]) -> None:
+    applications["010000"]["files"]["2"]["rights"] |= 0x0EE0
+
+
+_STORED = AID.hex()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_without_the_link, "has no application 010000"),
+        (_with_another_mode, "has other settings at its "),
+        (_with_a_link_that_anybody_writes, "is open: anybody overwrites its link"),
+    ],
+)
+def test_what_is_not_as_it_was_made_is_found(change: Callable[[dict[str, Any]], None], words: str) -> None:
+    card = new_card("desfire-ev2")
+    plan = tap(card, CHARGING)
+    state = deepcopy(card.state())
+    change(state["applications"])
+    card.restore(state)
+    with pytest.raises(ReadBackDiffers, match=words):
+        run(taps.link_to(card), plan.verify(KEYS))
 
 
 def test_what_a_stranger_changed_is_found() -> None:

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
+from lying_chips import Liar, blank
 from stations import CLERK, Diary, new_station
+from taps import OpenKeys, tap
 
-from rfid_station.chip.exchange import CardLink
+from rfid_station.chip.exchange import Apdu, CardLink, Exchange
 from rfid_station.desk.inspection import recycle, verify
+from rfid_station.desk.issue import Stage, issue_card
 from rfid_station.desk.loop import Run, issue_cards
 from rfid_station.desk.station import Station, all_profiles, open_station
 from rfid_station.domain.card import Card, CardState, Reason
 from rfid_station.encode import key_ring
-from rfid_station.errors import CardRefused, ReadBackDiffers
+from rfid_station.encode.plan import Target
+from rfid_station.errors import CardDefective, CardRefused, ReadBackDiffers
 from rfid_station.reader.opening import open_reader
-from rfid_station.reader.sim import SimReader
-from rfid_station.simulator.card import TornMode
+from rfid_station.reader.sim import SimLink, SimReader
+from rfid_station.simulator.card import TornMode, VirtualCard
+from rfid_station.simulator.chips import new_card
+from rfid_station.simulator.deck import blank_uid
+from rfid_station.simulator.field import Field
 from rfid_station.simulator.native.duox import virtual_duox_root
 
 PASSWORD_TAGS = ["ntag210", "ntag212", "ntag213", "ntag215", "ntag216", "mf0ul11", "mf0ul21"]
@@ -41,8 +49,6 @@ MADE = {
     "desfire": DESFIRES,
     "duox": ["duox"],
 }
-EQUALS = [PASSWORD_TAGS, CLASSICS, ["desfire-ev2", "desfire-ev3"]]
-"""Chips that are made by the same exchanges, but for how much they hold."""
 PAIRS = [(profile, chip) for profile, chips in MADE.items() for chip in chips]
 
 
@@ -88,7 +94,8 @@ def some_of(exchanges: int) -> list[int]:
 
 def tears_of(profile: str, chip: str, exchanges: int) -> list[tuple[int, TornMode]]:
     """When a chip is torn, and how: each time in each way, but that equal chips share these among them."""
-    sharing = [one for one in next((one for one in EQUALS if chip in one), [chip]) if one in MADE[profile]]
+    alike = partial(what_a_tap_does, profile)
+    sharing = [one for one in MADE[profile] if one == chip or alike(one) == alike(chip)]
     mine, of = sharing.index(chip), 1 if os.environ.get("SOAK") else min(len(sharing), len(TornMode))
     return [
         (step, mode)
@@ -96,6 +103,46 @@ def tears_of(profile: str, chip: str, exchanges: int) -> list[tuple[int, TornMod
         for how, mode in enumerate(TornMode)
         if (number + how) % of == mine % of
     ]
+
+
+@cache
+def what_a_tap_does(profile: str, chip: str) -> tuple[object, ...]:
+    """What makes chips equal: the kinds of exchanges that make a card of one, and what tears it."""
+    wanted = next(one for one in all_profiles(Path()) if one.name == profile)
+    card, keys = new_card(chip, blank_uid(chip, 7, 0)), OpenKeys()
+    link = Recorded(card)
+    key = keys.newest(wanted.key) if wanted.key else None
+    tap(link, Target(wanted, "https://cards.example.com/c/ABCDEFGHJKMN", key), keys)
+    return (*link.kinds, type(card).tear, type(card).tear_apdu)
+
+
+class Recorded(SimLink):
+    """A link that remembers what kinds of exchanges there were, each named once."""
+
+    def __init__(self, card: VirtualCard) -> None:
+        super().__init__(Field(card), "sim:test")
+        self.kinds: dict[str, None] = {}
+
+    def transceive(self, command: Exchange) -> bytes:
+        self.kinds[kind_of(command, self.card)] = None
+        return super().transceive(command)
+
+    def restart_field(self) -> bytes:
+        self.kinds["field off and on"] = None
+        return super().restart_field()
+
+
+def kind_of(command: Exchange, card: VirtualCard) -> str:
+    """What an exchange does: its command, and where it writes as seen from the ends of the memory."""
+    if isinstance(command, Apdu):
+        return f"{bytes(command.command)[:5].hex()} and {len(command.command) - 5} bytes more"
+    if isinstance(command, bytes):
+        page, last = command[1] if len(command) > 1 else 0, len(card.memory) // 4
+        where = f"page {page}" if page < 4 else "content" if page < last - 6 else f"page {page - last}"
+        return f"{command[:1].hex()} {where}" if command[:1] == b"\xa2" else command[:1].hex()
+    block = command.block
+    is_trailer = block % 4 == 3 if block < 128 else block % 16 == 15
+    return f"{type(command).__name__} {'trailer' if is_trailer else 'block'}, sector 0: {block < 4}"
 
 
 def make(station: Station, profile: str, uri: str) -> list[Card]:
@@ -113,6 +160,20 @@ def make(station: Station, profile: str, uri: str) -> list[Card]:
 
 def test_every_shipped_profile_is_tried(keyed: Station) -> None:
     assert sorted(MADE) == [profile.name for profile in all_profiles(keyed.folder)]
+
+
+def test_chips_share_their_tears_only_where_they_are_equal() -> None:
+    """One kind of write more, or a memory that tears in its own way, and they do not."""
+    assert shared("link") == [["ntag210", "ntag212", "ntag213", "ntag215", "ntag216"], ["mf0ul11", "mf0ul21"]]
+    assert shared("link-locked") == [["ntag212", "ntag213", "ntag215", "ntag216"]]
+    assert shared("desfire") == [["desfire-ev2", "desfire-ev3"]]
+
+
+def shared(profile: str) -> list[list[str]]:
+    equal: dict[tuple[object, ...], list[str]] = {}
+    for chip in MADE[profile]:
+        equal.setdefault(what_a_tap_does(profile, chip), []).append(chip)
+    return [chips for chips in equal.values() if len(chips) > 1]
 
 
 @pytest.mark.parametrize(("profile", "chip"), PAIRS)
@@ -142,6 +203,32 @@ def test_a_card_torn_at_any_exchange_is_finished_or_spoiled_with_the_reason(
             assert card.state is CardState.ACTIVE, (step, mode)
         else:
             assert (card.state, card.reason) == (CardState.SPOILED, Reason.ENCODE_FAILED), (step, mode)
+
+
+@pytest.mark.parametrize(
+    ("profile", "chip"),
+    [("link", "ntag213"), ("classic-link", "mini"), ("sun", "ntag424"), ("desfire", "desfire-ev1")],
+)
+def test_a_card_that_acknowledges_a_write_and_forgets_it_is_spoiled(
+    keyed: Station, profile: str, chip: str
+) -> None:
+    forgotten = 0
+    while True:
+        forgotten += 1
+        liar = Liar(blank(chip, forgotten), forgotten)
+
+        def tell(stage: Stage, _: str, liar: Liar = liar) -> None:
+            liar.is_being_written = stage is Stage.WRITE
+
+        try:
+            made = issue_card(keyed, SimLink(liar, "sim:test"), keyed.profile(profile), tell=tell)
+        except (CardDefective, ReadBackDiffers):
+            card = keyed.store.cards.listing()[-1]
+            assert (card.uid.raw, card.state) == (liar.card.uid, CardState.SPOILED)
+            assert card.reason is Reason.ENCODE_FAILED
+        else:
+            assert len(liar.lies) == forgotten - 1 > 1, made
+            return
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ from rfid_station.desk.tally import Phase, Tally
 from rfid_station.domain.card import CardState
 from rfid_station.errors import CardLost, StationError
 from rfid_station.reader.opening import open_reader
+from rfid_station.reader.pcsc import PcscReader
 from rfid_station.simulator.card import VirtualCard
 from rfid_station.simulator.chips import new_card
 from rfid_station.simulator.deck import blank_uid
@@ -82,7 +83,6 @@ class Exchange:
 WAITING, DONE = "waiting", "done"
 FIRST = Exchange(2, reaches=True)
 """Where the driver finds out what the reader can do, before it hands the first card out."""
-LOOKS_AT_A_MADE_CARD = 4
 MOST_HEARD = 60
 """So many things are heard of a card at most, even of one that is laid there twice."""
 LAST_EXCHANGE = 14
@@ -103,8 +103,9 @@ class Clumsy(Diary):
     once the desk has said so; then the same card is laid there again."""
 
     fault: ReaderFault | None = None
-    idle_looks: int = 0
-    """So many looks at the reader are to pass before the next card is laid there."""
+    reader: PcscReader | None = None
+    handled: object = None
+    """What the driver knew of the made card that lies there, until it has looked at it anew."""
     picc: VirtualPcscReader | None = None
     station: Station | None = None
     card: VirtualCard | None = None
@@ -139,7 +140,7 @@ class Clumsy(Diary):
     def turned(self, tally: Tally) -> None:
         super().turned(tally)
         is_ready = tally.phase is Phase.WAITING and not self.is_broken and not self.is_away
-        if is_ready and self.made == self.laid + 1 and not self.idle_looks:
+        if is_ready and self.made == self.laid + 1 and not self.handled:
             self.take_the_next()
 
     def take_the_next(self) -> None:
@@ -151,11 +152,11 @@ class Clumsy(Diary):
             self.lay()
 
     def looked(self) -> None:
-        """The loop looks at its reader."""
-        if self.idle_looks and not self.is_away:
-            self.idle_looks -= 1
-            if not self.idle_looks:
-                self.take_the_next()
+        """The loop is between two looks at its reader."""
+        now = self.reader._handled
+        if self.handled and not self.is_away and now not in (None, self.handled):
+            self.handled = None
+            self.take_the_next()
 
     def stage(self, stage: Stage, words: str) -> None:
         super().stage(stage, words)
@@ -197,7 +198,7 @@ class Clumsy(Diary):
             self.lay()
         elif self.laid + 1 < len(MOMENTS):
             # The card that is made stays there for a while: it must not be made twice.
-            self.idle_looks = LOOKS_AT_A_MADE_CARD
+            self.handled = self.reader._handled
 
 
 def gives_up(clerk: Clumsy) -> Callable[[], bool]:
@@ -219,7 +220,7 @@ def test_at_every_stage_the_card_is_finished_by_the_same_loop(
     fault: ReaderFault, picc: VirtualPcscReader, pcscd: PrivatePcscd, folder: Path
 ) -> None:
     with open_station(folder, CLERK) as station, closing(open_reader(f"pcsc:{pcscd.reader}")) as reader:
-        clerk = Clumsy(fault=fault, picc=picc, station=station)
+        clerk = Clumsy(fault=fault, picc=picc, station=station, reader=reader)
         run = Run(station, station.profile(None), None, len(MOMENTS), clerk)
         tally = issue_cards(run, reader, gives_up(clerk))
         check_invariants(station)
@@ -232,6 +233,9 @@ def test_at_every_stage_the_card_is_finished_by_the_same_loop(
         one for one in MOMENTS if one in (FIRST, Stage.REGISTER, DONE, WAITING)
     ]
     assert clerk.entries.count("the reader is back") == len(MOMENTS)
+    again = [entry for entry in clerk.entries if "is made already" in entry]
+    made_and_lying = [one for one in MOMENTS if one in (Stage.REGISTER, DONE)]
+    assert len(again) == len(made_and_lying) * fault.hands_out_again, again
     away = [entry for entry in clerk.entries if re.match(fault.said, entry)]
     assert len(away) == len(MOMENTS), away
 

@@ -146,14 +146,25 @@ def make_older_store(path: Path, version: str) -> None:
     database.close()
 
 
-def as_in_0010(place: Path | Base) -> None:
-    """Take away from a store, with all that is in it, what versions 0011 and 0012 added."""
-    for name in ("uid", "contract", "visual"):
-        sql(place, f"DROP INDEX ix_card_{name}_backwards")
-        sql(place, f"ALTER TABLE card DROP COLUMN {name}_backwards")
-    for name in ("last_proof_at", "resync_no"):
-        sql(place, f"ALTER TABLE partner DROP COLUMN {name}")
-    sql(place, "UPDATE alembic_version SET version_num = '0010'")
+_ADDED = {
+    "0009": ["DROP TABLE charge"],
+    "0010": ["DROP TABLE lease"],
+    "0011": ["ALTER TABLE partner DROP COLUMN resync_no"],
+    "0012": [
+        "ALTER TABLE partner DROP COLUMN last_proof_at",
+        *(f"DROP INDEX ix_card_{name}_backwards" for name in ("uid", "contract", "visual")),
+        *(f"ALTER TABLE card DROP COLUMN {name}_backwards" for name in ("uid", "contract", "visual")),
+    ],
+}
+"""What takes away again what a version added."""
+
+
+def as_in(place: Path | Base, version: str) -> None:
+    """Take away from a store, with all that is in it, what came after this version, 0008 at least."""
+    for later in sorted(_ADDED, reverse=True):
+        for statement in _ADDED[later] if later > version else ():
+            sql(place, statement)
+    sql(place, "UPDATE alembic_version SET version_num = ?", version)
 
 
 def contents(path: Path | Base) -> list[str]:

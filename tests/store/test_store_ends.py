@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from postgresql_base import Base
-from store_world import ANN, START, Clock, as_in_0010, contract, issue, reserve, sql, tell, url_of
+from store_world import ANN, START, Clock, as_in, contract, issue, reserve, sql, tell, url_of
 
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.contract_id import ContractId
@@ -46,7 +46,7 @@ def test_a_store_of_version_0010_with_cards_and_proofs(place: Path | Base, clock
     assert all(turned for row in ends for turned in row)
     cards = sql(place, "SELECT id, uid, contract_id, visual_bare FROM card ORDER BY id")
     assert [tuple(f"{text}"[::-1] for text in row[1:]) for row in cards] == [row[1:] for row in ends]
-    as_in_0010(place)
+    as_in(place, "0010")
     with open_store(url_of(place), clock=clock) as store:
         assert store.migration is not None
         assert (store.migration.before, store.migration.after) == ("0010", migrations.REVISIONS[-1])

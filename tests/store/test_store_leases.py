@@ -11,7 +11,7 @@ from lease_desks import Drawn, Told, number_of, open_desk
 from order_world import Drawer, order
 from postgresql_base import Base
 from station_invariants import check_invariants
-from store_world import ANN, PATTERN, SUE, as_in_0010, contract, issue, reserve, sql, tell, uid, url_of
+from store_world import ANN, PATTERN, SUE, as_in, contract, issue, reserve, sql, tell, uid, url_of
 from warm_processes import PROCESSES
 
 from rfid_station.domain.card import Card
@@ -208,7 +208,7 @@ def test_a_desk_that_is_killed_finds_the_rest_of_its_lease(place: Path | Base) -
 def test_a_store_of_version_0009_goes_on_behind_its_numbers(place: Path | Base) -> None:
     with open_store(url_of(place)) as store:
         cards = [issue(store, number) for number in range(1, 8)]
-    as_in_0010(place)
+    as_in(place, "0010")
     sql(place, "DROP TABLE lease")
     sql(place, "UPDATE alembic_version SET version_num = '0009'")
     with open_desk(place, "one") as one:

@@ -32,14 +32,18 @@ class ClientList:
     """What was wrong with those that were left out."""
 
 
+def list_url(partner: Partner) -> str | None:
+    """Where a partner offers a list of the parties behind it, if it is connected and offers one."""
+    return partner.connection.url_of("hubclientinfo", "SENDER") if partner.connection else None
+
+
 def read_clients(station: Station, partner: Partner) -> ClientList | None:
     """Read a hub's own list of the parties behind it, and keep it; None of a partner that offers none.
 
     :raises PartnerError: it cannot be read; the pages before are kept
     :raises Conflict: it tells of more parties than there can be
     """
-    connection = partner.connection
-    url = connection.url_of("hubclientinfo", "SENDER") if connection else None
+    connection, url = partner.connection, list_url(partner)
     if connection is None or url is None:
         return None
     book, count, unreadable = HubClients(station.store.database), 0, list[str]()

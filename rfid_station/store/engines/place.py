@@ -80,6 +80,12 @@ class Place(Protocol):
     def rebuilding(self, connection: Connection) -> AbstractContextManager[None]:
         """What has to be around a transaction that rebuilds tables."""
 
+    def keep_others_out(self, connection: Connection) -> None:
+        """Let nobody who came before see half of a migration, or write into its end, by what he knew before.
+
+        :raises DBAPIError: somebody stays inside for too long
+        """
+
     def prepare(self) -> None:
         """See to it that a store can be made here.
 

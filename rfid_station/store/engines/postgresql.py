@@ -6,6 +6,7 @@ Only this module and `postgresql_snapshot` know the driver, psycopg 3.
 from __future__ import annotations
 
 import select
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import psycopg
 import psycopg.types.string
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
@@ -24,6 +25,9 @@ from rfid_station.store.engines.prepared import send
 
 BUSY_TIMEOUT_S = 10.0
 """How long a writer waits for another one, and anybody for an answer to a connection."""
+
+SHORT_S = 0.2
+"""How long a lock is waited for with others in hand: less than after which the server looks for deadlocks."""
 
 REBUILD_LOCK = 0x52464944
 """The advisory lock of whoever makes or migrates a store."""
@@ -214,6 +218,29 @@ def protect_events(connection: Connection) -> None:
         )
 
 
+def keep_others_out(connection: Connection) -> None:
+    """Lock every table, until the transaction ends.
+
+    Who waits for an altered table has seen the version before it and goes on as if it were that; who waits
+    for its first one has seen nothing yet. Whoever is inside is waited for with empty hands, again and again:
+    with a lock in hand, a reader could wait for us while we wait for it.
+
+    :raises DBAPIError: somebody stays inside for too long
+    """
+    tables = ", ".join(f'"{name}"' for name in connection.exec_driver_sql(_TABLES).scalars())
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            with connection.begin_nested():
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(SHORT_S * 1000)}")
+                connection.exec_driver_sql(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE")
+        except OperationalError as error:
+            if not isinstance(error.orig, psycopg.errors.LockNotAvailable) or time.monotonic() > deadline:
+                raise
+        else:
+            return
+
+
 def compare_bytewise(connection: Connection) -> None:
     """Let all text compare by its bytes, as SQLite's does, whatever language the database is made for."""
     altered: dict[str, list[str]] = {}
@@ -237,6 +264,7 @@ _SEQUENCES = (
     "SELECT table_name, column_name FROM information_schema.columns"
     " WHERE table_schema = current_schema() AND column_default LIKE 'nextval(%%'"
 )
+_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename"
 _TRIGGERS = (
     "SELECT tgname FROM pg_trigger WHERE tgrelid = 'event'::regclass"
     " AND NOT tgisinternal AND tgenabled != 'D'"

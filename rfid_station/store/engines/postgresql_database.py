@@ -61,6 +61,10 @@ class PostgresqlDatabase:
         """Nothing: tables are altered where they are, and references hold meanwhile."""
         return nullcontext()
 
+    def keep_others_out(self, connection: Connection) -> None:
+        """Lock every table: the server would let others in between two that are altered."""
+        postgresql.keep_others_out(connection)
+
     def prepare(self) -> None:
         """See to it that the database keeps text as we write it.
 

@@ -42,6 +42,9 @@ class SqliteFile:
         """Enforce no foreign keys meanwhile: SQLite alters tables by copying them."""
         return sqlite.foreign_keys_off(connection)
 
+    def keep_others_out(self, connection: Connection) -> None:
+        """Nothing: who writes waits since the transaction began, and who reads has the file as it was."""
+
     def prepare(self) -> None:
         """Make an empty file that only its owner can read, or leave the one that is there."""
         sqlite.create_file(self.path)
