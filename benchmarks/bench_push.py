@@ -24,6 +24,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
+from rfid_station.collector import spare_what_is_there
 from rfid_station.desk.partners.delivery import replicator
 from rfid_station.desk.station import Station, actor_at_keyboard, create_station, open_station
 from rfid_station.domain.agreement import Agreement
@@ -312,47 +313,46 @@ def block_in_process(folder: Path) -> tuple[list[float], int]:
 
 
 def block_from_outside(folder: Path) -> tuple[list[float], int]:
-    """A worker runs in another process; we block, send, and read back."""
-    bulk = [sys.executable, __file__, "bulk", str(folder)]
+    """A worker runs in another process, as everybody starts it; we block, send, and read back."""
+    bulk = [sys.executable, "-m", "rfid_station", "--station", str(folder), "serve", "--no-serve"]
     took = []
-    with subprocess.Popen(bulk, stdout=subprocess.PIPE) as working:
+    with (
+        subprocess.Popen(bulk, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as working,
+        open_station(folder, actor_at_keyboard("b")) as station,
+        replicator(station) as replication,
+    ):
         try:
-            assert working.stdout
-            working.stdout.readline()
-            with open_station(folder, actor_at_keyboard("b")) as station, replicator(station) as replication:
-                for number in range(BLOCKS, 2 * BLOCKS):
-                    token_id = block(station, number)
-                    began_s = time.perf_counter()
-                    (confirmation,) = replication.push_now(token_id, 10)
-                    took.append(time.perf_counter() - began_s)
-                    if not confirmation.is_confirmed:
-                        raise SystemExit(f"a block was not confirmed: {confirmation}")
-                    time.sleep(0.02)
-                left = station.store.feed.standing("one").behind
+            wait_for_progress(station)
+            spare_what_is_there()  # Whoever blocks a card is a new program each time.
+            for number in range(BLOCKS, 2 * BLOCKS):
+                token_id = block(station, number)
+                began_s = time.perf_counter()
+                (confirmation,) = replication.push_now(token_id, 10)
+                took.append(time.perf_counter() - began_s)
+                if not confirmation.is_confirmed:
+                    raise SystemExit(f"a block was not confirmed: {confirmation}")
+                time.sleep(0.02)
+            left = station.store.feed.standing("one").behind
         finally:
             working.kill()
     return took, left
 
 
-def bulk(folder: Path) -> None:
-    """Bring all of it, in this process, until it is killed."""
-    with open_station(folder, actor_at_keyboard("bench")) as station, replicator(station) as replication:
-        worker = Worker(replication)
-        worker.start()
-        time.sleep(0.5)
-        print("at work", flush=True)
-        threading.Event().wait(300)
+def wait_for_progress(station: Station) -> None:
+    """Until the partner has got the first tokens."""
+    until_s = time.monotonic() + 30
+    while not station.store.feed.standing("one", counted=False).cursors[Lane.BULK]:
+        if time.monotonic() > until_s:
+            raise SystemExit("the worker does not begin")
+        time.sleep(0.02)
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["bulk"]:
-        return bulk(Path(sys.argv[2]))
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is missing: apt-get install wrk")
     for part in (one_partner, ten_partners, blocks):
         if part.__name__ in (sys.argv[1:] or part.__name__):
             part()
-    return None
 
 
 if __name__ == "__main__":

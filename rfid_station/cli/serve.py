@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import threading
 from collections.abc import Iterator
@@ -40,6 +39,7 @@ def serve(
     ] = False,
 ) -> None:
     """Answer partners (OCPI 2.1.1, 2.2.1, 2.3.0) and drivers, and sync, until SIGTERM or Ctrl-C."""
+    from rfid_station.collector import spare_what_is_there
     from rfid_station.desk.record.own_copy import keeping_copy
     from rfid_station.desk.serving import openapi, plan_for, running
 
@@ -61,7 +61,7 @@ def serve(
                 talk(f"answering the links on cards: {station.settings.desk.link}")
             if now.keeper:
                 talk("keeping partners in step")
-            _spare_the_collector()
+            spare_what_is_there()
             ended.wait()
             talk("ending")
 
@@ -105,12 +105,3 @@ def _until_ended() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _spare_the_collector() -> None:
-    """Take what stays until the end out of the garbage collector's rounds.
-
-    Each of its long rounds would else look at every module there is, and who authorizes waits 100 ms.
-    """
-    gc.collect()
-    gc.freeze()

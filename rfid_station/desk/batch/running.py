@@ -6,7 +6,6 @@ where it stopped when the same file is run again, and ends in the same state.
 
 from __future__ import annotations
 
-import gc
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from rfid_station.collector import collecting_seldom
 from rfid_station.desk.batch.actions import STOPS
 from rfid_station.desk.batch.changing import change_for
 from rfid_station.desk.batch.checking import Check, Row
@@ -38,8 +38,6 @@ FEW = 10
 _ALIAS_SIGNS = typed_code.ALPHABET.encode()
 _TO_ALIAS = bytes(_ALIAS_SIGNS[byte % len(_ALIAS_SIGNS)] for byte in range(256))
 """32 signs divide 256, so each is as likely as the others."""
-_OBJECTS = 100_000
-"""More objects than a portion keeps at a time; so many left over are looked through."""
 _AT_ONCE = 256
 """Aliases, or numbers, for which the system is asked together."""
 
@@ -128,20 +126,9 @@ def run(
             hint=f"rfid-station card issue {check.table.name}",
         )
     carry_out = _cards if check.survey.kind is Kind.CARDS else _changes
-    with _collecting_seldom():
+    with collecting_seldom():
         carry_out(running, partial=partial)
     return running.progress
-
-
-@contextmanager
-def _collecting_seldom() -> Iterator[None]:
-    """Have Python look for cycles seldom: rows are many, live for a portion, and are in none."""
-    usual = gc.get_threshold()
-    gc.set_threshold(_OBJECTS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
 
 
 def outcomes(station: Station, check: Check) -> Iterator[Outcome]:
