@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -58,6 +59,12 @@ class Terminal:
             time.sleep(pause_s)
             pause_s = min(1.3 * pause_s, _LAST_LOOK_S)
         return screen
+
+    def kill_what_runs(self) -> None:
+        """End what the shell still waits for, where a test that failed has left it so."""
+        shell = self.tell("display-message", "-p", "#{pane_pid}").strip()
+        for child in Path(f"/proc/{shell}/task/{shell}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
 
     def resize(self, columns: int, rows: int) -> None:
         self.tell("resize-window", "-x", f"{columns}", "-y", f"{rows}")

@@ -1,14 +1,17 @@
 """A shell in a terminal that knows one program, read in before: a line is what stands behind its name.
 
-After each command it says its number and its exit code.
+What is to be in the environment of a command stands before it, as for any shell. After each command it says
+its number, its exit code, and whether it left the terminal in the modes that it found.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import sys
+import termios
 import traceback
 from importlib import import_module
 from itertools import count
@@ -25,7 +28,11 @@ def live() -> None:
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     for number in count(1):
         line = input("$ ")
-        sys.stdout.write(f"{number}:rc={done(line)}\n")
+        modes = termios.tcgetattr(0)
+        code = done(line)
+        is_kept = termios.tcgetattr(0) == modes
+        termios.tcsetattr(0, termios.TCSADRAIN, modes)
+        sys.stdout.write(f"{number}:rc={code}, terminal {'as it was' if is_kept else 'changed'}\n")
 
 
 def done(line: str) -> int:
@@ -42,7 +49,10 @@ def done(line: str) -> int:
 
 
 def be_the_program(line: str) -> None:
-    sys.argv = ["rfid-station", *shlex.split(line)]
+    words = shlex.split(line)
+    while words and re.match(r"\w+=", words[0]):
+        os.environ.update([words.pop(0).split("=", 1)])
+    sys.argv = ["rfid-station", *words]
     code = 1
     try:
         main()

@@ -7,12 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from stations import new_station
 
 PACKAGE = Path(__file__).parents[2] / "rfid_station"
-MODULES = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("*.py"))}
-CARDS = {"link": "ntag213", "sun": "ntag424"}
 RUN_EACH = """
 import json, sys
 from rfid_station.cli.app import app
@@ -22,23 +19,28 @@ for command in json.loads(sys.argv[1]):
 """
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_no_module_asserts(module: str) -> None:
-    tree = ast.parse(MODULES[module].read_text())
-    assert [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)] == []
+def test_no_module_asserts() -> None:
+    modules = {str(path.relative_to(PACKAGE)): asserts_of(path.read_text()) for path in PACKAGE.rglob("*.py")}
+    assert len(modules) > 500
+    assert {module: lines for module, lines in modules.items() if lines} == {}
 
 
-@pytest.mark.parametrize(("profile", "chip"), CARDS.items())
-def test_cards_are_made_and_verified_under_python_o(tmp_path: Path, profile: str, chip: str) -> None:
+def asserts_of(source: str) -> list[int]:
+    """The lines of assert statements; what has not even the word is not parsed."""
+    tree = ast.parse(source if "assert" in source else "")
+    return [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+
+
+def test_cards_are_made_and_verified_under_python_o(tmp_path: Path) -> None:
+    """Those without keys at a station that has no key ring yet."""
     folder = new_station(tmp_path / "station")
-    deck = folder / "deck.json"
     ring = {"RFID_STATION_KEYS__PASSPHRASE": "env:DESK_PHRASE", "DESK_PHRASE": "four words by chance"}
     commands = [
+        *made_and_verified(folder, "link", "ntag213"),
         ["key", "new", "cards"],
-        ["card", "issue", "--profile", profile, "--reader", f"sim:{chip}?deck={deck}"],
-        ["card", "verify", "--reader", f"sim:{chip}?deck={deck}&start=0"],
+        *made_and_verified(folder, "sun", "ntag424"),
     ]
-    asked = json.dumps([["--station", str(folder), *command] for command in commands[profile == "link" :]])
+    asked = json.dumps([["--station", str(folder), *command] for command in commands])
     done = subprocess.run(
         [sys.executable, "-O", "-c", RUN_EACH, asked],
         env=os.environ | ring,
@@ -48,4 +50,13 @@ def test_cards_are_made_and_verified_under_python_o(tmp_path: Path, profile: str
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "as it should be" in done.stdout
+    assert done.stdout.count("as stranger  as it should be") == 2
+    assert "with keys    cards:1, as it should be" in done.stdout
+
+
+def made_and_verified(folder: Path, profile: str, chip: str) -> list[list[str]]:
+    reader = f"sim:{chip}?deck={folder / f'{chip}.json'}"
+    return [
+        ["card", "issue", "--profile", profile, "--reader", reader],
+        ["card", "verify", "--reader", f"{reader}&start=0"],
+    ]

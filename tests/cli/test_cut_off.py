@@ -46,6 +46,7 @@ class Server:
 
     cluster: Cluster
     is_there: bool = True
+    blank: str = ""
 
     def stop(self) -> None:
         if self.is_there:
@@ -60,6 +61,14 @@ class Server:
     def url(self) -> str:
         self.start()
         return self.cluster.url(self.cluster.make())
+
+    def new_store(self) -> str:
+        """The address of an empty store: a copy of the first one, which took the migrations."""
+        self.start()
+        if not self.blank:
+            self.blank = self.cluster.make()
+            create_store(self.cluster.url(self.blank), actor=CLERK).close()
+        return self.cluster.url(self.cluster.make(self.blank))
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +93,7 @@ def at(folder: Path, url: str, more: str = "") -> Path:
 @pytest.fixture(scope="module")
 def desk(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A desk that made three cards for an order, and a copy of its store."""
-    folder = at(new_station(tmp_path_factory.mktemp("cut") / "station"), url := server.url())
-    create_store(url, actor=CLERK).close()
+    folder = at(new_station(tmp_path_factory.mktemp("cut") / "station"), server.new_store())
     booked = ("stock", "receive", "L1", "--supplier", "M", "--chip", "NTAG213", "--quantity", "9")
     assert run(folder, "--role", "supervisor", *booked, "--no-sample", "--reason", "x").exit_code == 0
     assert run(folder, "order", "create", "--count", "2", "--name", "O1").exit_code == 0
@@ -155,8 +163,7 @@ def test_all_that_is_said_to_work_is_tried_here() -> None:
 
 
 def test_a_card_is_compared_with_the_copy(server: Server, tmp_path: Path) -> None:
-    folder = at(new_station(tmp_path / "station"), url := server.url())
-    create_store(url, actor=CLERK).close()
+    folder = at(new_station(tmp_path / "station"), server.new_store())
     uri = f"sim:ntag213?count=1&deck={tmp_path / 'deck.json'}"
     with open_station(folder, CLERK) as station:
         (made,) = issue_from(station, uri, count=1).issued
@@ -287,11 +294,9 @@ def test_a_server_lost_in_the_middle_of_looking_is_no_harm(
 @pytest.mark.timeout(300)
 def test_a_server_lost_while_cards_are_made(server: Server, tmp_path: Path) -> None:
     """The numbers that are told are those that the next cards get; the card in hand may have taken one."""
-    folder = at(new_station(tmp_path / "station"), url := server.url(), "copy_minutes = 0")
-    create_store(url, actor=CLERK).close()
+    folder = at(new_station(tmp_path / "station"), server.new_store(), "copy_minutes = 0")
     deck = tmp_path / "deck.json"
     arguments = ["--station", str(folder), "card", "issue", "--reader", f"sim:ntag213?count=400&deck={deck}"]
-    PROCESSES.set_forkserver_preload(["rfid_station.cli.app", "rfid_station.cli.issuing"])
     log = tmp_path / "log"
     desk = PROCESSES.Process(target=run_program, args=(arguments, str(log)))
     desk.start()
@@ -413,8 +418,7 @@ def test_no_copy_is_kept_where_none_is_wanted(joined: Path, server: Server, tmp_
 
 
 def test_a_driver_who_is_forgotten_is_in_no_copy_of_this_desk(server: Server, tmp_path: Path) -> None:
-    folder = at(new_station(tmp_path / "station"), url := server.url())
-    create_store(url, actor=CLERK).close()
+    folder = at(new_station(tmp_path / "station"), server.new_store())
     with open_station(folder, Actor("Sue", Role.SUPERVISOR)) as station:
         (card,) = issue_from(station, "sim:ntag213?count=1", LINES[:1]).issued
         station.store.cards.move(card.id, CardState.RETIRED, Reason.RETURNED, station.actor, station.token)
@@ -465,8 +469,7 @@ def test_a_lease_of_another_store_is_not_told(alone: Path, tmp_path: Path) -> No
 
 
 def test_what_was_given_back_is_not_told_any_more(server: Server, tmp_path: Path) -> None:
-    folder = at(new_station(tmp_path / "station"), url := server.url(), "lease = 10")
-    create_store(url, actor=CLERK).close()
+    folder = at(new_station(tmp_path / "station"), server.new_store(), "lease = 10")
     with open_station(folder, CLERK) as station:
         issue_from(station, "sim:ntag213?count=1")
     assert "desk-1 gave back 2 to 10 (9)" in run(folder, "store", "give-back").stdout

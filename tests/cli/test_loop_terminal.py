@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,14 +18,15 @@ from rfid_station.desk.station import open_station
 from rfid_station.domain.card import Card, CardState, Reason
 
 FLEET = "reference,name,fleet,language\n1,Anna Bos,F,nl\n2,Bram Dijk,F,nl\n3,Chloé Roy,F,fr\n4,Dirk Vos,F,\n"
+SHELL = Path(__file__).parents[1] / "warm_shell.py"
 SAME = 'stty -g > before; {}; echo rc $?; stty -g > after; cmp before after && echo as it w""as'
 
 
 class Desk:
     """A clerk's terminal, a hand that taps cards, and the store behind it."""
 
-    def __init__(self, terminal: Terminal, folder: Path) -> None:
-        self.terminal, self.folder = terminal, folder
+    def __init__(self, terminal: Terminal, folder: Path, **environment: str) -> None:
+        self.terminal, self.folder, self._environment = terminal, folder, environment
         self.fleet = folder / "fleet.csv"
         self.fleet.write_text(FLEET)
         self._taps = folder / "taps"
@@ -33,9 +35,14 @@ class Desk:
     def reader(self) -> str:
         return f"sim:ntag213?seed=1&deck={self.folder / 'deck.json'}&taps={self._taps}"
 
-    def issue(self, *words: str, before: str = "") -> None:
-        command = station_command(self.folder, "card", "issue", *words, "--reader", self.reader)
-        self.terminal.run(SAME.format(before + command))
+    def issue(self) -> None:
+        """Begin the run; where the terminal is in the same modes after it, `as it was` is said."""
+        given = [f"{name}={value}" for name, value in self._environment.items()]
+        self.terminal.run(shlex.join([*given, "--station", str(self.folder), *self.run]))
+
+    @property
+    def run(self) -> list[str]:
+        return ["card", "issue", str(self.fleet), "--reader", self.reader]
 
     def tap(self, what: str = "") -> None:
         with self._taps.open("a") as file:
@@ -50,16 +57,42 @@ class Desk:
         return [(card.order_line, card.state, card.reason) for card in self.cards()]
 
 
+class DeskWithSh(Desk):
+    """The program is started by the system's shell, as a process that begins at the beginning."""
+
+    def issue(self) -> None:
+        self.terminal.run(SAME.format(station_command(self.folder, *self.run)))
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+    """A terminal at which one test after the other sits down: its shell has read in the program."""
+    with a_terminal(tmp_path_factory.mktemp("warm"), shell=(sys.executable, str(SHELL))) as terminal:
+        yield terminal
+
+
 @pytest.fixture
-def desk_at(folder: Path, tmp_path: Path) -> Iterator[Callable[..., Desk]]:
-    with ExitStack() as stack:
-        settings = folder / "station.toml"
-        settings.write_text(settings.read_text().replace('order = "random"', 'order = "rising"'))
+def rising(folder: Path) -> Path:
+    settings = folder / "station.toml"
+    settings.write_text(settings.read_text().replace('order = "random"', 'order = "rising"'))
+    return folder
 
-        def sit_down(columns: int = 80, rows: int = 24, **environment: str) -> Desk:
-            return Desk(stack.enter_context(a_terminal(tmp_path, columns, rows, environment)), folder)
 
-        yield sit_down
+@pytest.fixture
+def desk_at(warm: Terminal, rising: Path) -> Iterator[Callable[..., Desk]]:
+    def sit_down(columns: int = 80, rows: int = 24, **environment: str) -> Desk:
+        warm.resize(columns, rows)
+        warm.wipe()
+        return Desk(warm, rising, **environment)
+
+    yield sit_down
+    warm.kill_what_runs()
+
+
+@pytest.fixture
+def desk_with_sh(rising: Path, tmp_path: Path) -> Iterator[Desk]:
+    with a_terminal(tmp_path) as terminal:
+        yield DeskWithSh(terminal, rising)
 
 
 def by_hand(folder: Path) -> None:
@@ -71,7 +104,7 @@ def test_a_run_from_tap_to_tap_with_every_key(desk_at: Callable[..., Desk]) -> N
     desk = desk_at()
     by_hand(desk.folder)
     terminal = desk.terminal
-    desk.issue(str(desk.fleet))
+    desk.issue()
     first = terminal.until("TAP THE NEXT CARD")
     assert "tap the next card: EXM-0000-0001-3 for Anna Bos (1)" in first
     assert "0/4 made · 4 left" in first
@@ -104,7 +137,7 @@ def test_a_run_from_tap_to_tap_with_every_key(desk_at: Callable[..., Desk]) -> N
     terminal.keys("d")
     terminal.until(r"EXM-0000-0002-1 is spoiled[\s\S]*0003-7 for Bram Dijk")
     terminal.keys("q")
-    terminal.until(r"rc \d[\s\S]*as it was")
+    terminal.until(r"rc=\d+, terminal as it was")
     assert desk.states() == [
         ("fleet:2", CardState.SPOILED, Reason.MISPRINT),
         ("fleet:2", CardState.SPOILED, Reason.DAMAGED),
@@ -115,7 +148,7 @@ def test_an_active_card_that_is_taken_back_is_replaced_by_the_next_blank(
     desk_at: Callable[..., Desk],
 ) -> None:
     desk = desk_at()
-    desk.issue(str(desk.fleet))
+    desk.issue()
     desk.terminal.until("TAP THE NEXT")
     desk.tap()
     desk.terminal.until("DONE, TAKE IT AWAY")
@@ -134,7 +167,7 @@ def test_an_active_card_that_is_taken_back_is_replaced_by_the_next_blank(
 
 def test_a_small_terminal_without_colour_says_it_all_and_may_grow(desk_at: Callable[..., Desk]) -> None:
     desk = desk_at(40, 12, NO_COLOR="1")
-    desk.issue(str(desk.fleet))
+    desk.issue()
     desk.terminal.until("TAP THE NEXT CARD")
     for number in (1, 2):
         desk.tap()
@@ -156,7 +189,7 @@ def test_a_small_terminal_without_colour_says_it_all_and_may_grow(desk_at: Calla
 
 def test_three_failures_stop_the_loop_and_a_key_goes_on(desk_at: Callable[..., Desk]) -> None:
     desk = desk_at()
-    desk.issue(str(desk.fleet))
+    desk.issue()
     desk.terminal.until("TAP THE NEXT")
     for fault in ("foreign", "locked", "used"):
         desk.tap(f"fault={fault}")
@@ -171,11 +204,9 @@ def test_three_failures_stop_the_loop_and_a_key_goes_on(desk_at: Callable[..., D
     desk.terminal.until("as it was")
 
 
-def test_a_station_killed_with_a_card_in_hand_finishes_it_by_the_same_command(
-    desk_at: Callable[..., Desk],
-) -> None:
-    desk = desk_at()
-    desk.issue(str(desk.fleet))
+def test_a_station_killed_with_a_card_in_hand_finishes_it_by_the_same_command(desk_with_sh: Desk) -> None:
+    desk = desk_with_sh
+    desk.issue()
     desk.terminal.until("TAP THE NEXT")
     desk.tap("kill=9:after")
     desk.terminal.until("rc 137")
@@ -183,7 +214,7 @@ def test_a_station_killed_with_a_card_in_hand_finishes_it_by_the_same_command(
     assert begun.state is CardState.ENCODING
     desk._taps.write_text("")
     desk.terminal.run("stty sane; reset; clear")
-    desk.issue(str(desk.fleet))
+    desk.issue()
     desk.terminal.until("TAP THE NEXT")
     desk.tap()
     desk.terminal.until("finished from before")
@@ -193,12 +224,11 @@ def test_a_station_killed_with_a_card_in_hand_finishes_it_by_the_same_command(
     assert (made.id, made.state) == (begun.id, CardState.ACTIVE)
 
 
-def test_ctrl_c_finishes_the_card_in_hand_and_ctrl_z_lends_the_terminal(desk_at: Callable[..., Desk]) -> None:
-    desk = desk_at()
+def test_ctrl_c_finishes_the_card_in_hand_and_ctrl_z_lends_the_terminal(desk_with_sh: Desk) -> None:
+    desk = desk_with_sh
     terminal = desk.terminal
-    command = station_command(desk.folder, "card", "issue", str(desk.fleet), "--reader", desk.reader)
     terminal.run("stty -g > before")
-    terminal.run(command)
+    terminal.run(station_command(desk.folder, *desk.run))
     terminal.until("TAP THE NEXT")
     terminal.keys("C-z")
     terminal.until("Stopped")
@@ -216,8 +246,8 @@ def test_ctrl_c_finishes_the_card_in_hand_and_ctrl_z_lends_the_terminal(desk_at:
 
 
 def test_a_terminal_that_is_dumb_gets_lines_and_takes_keys(desk_at: Callable[..., Desk]) -> None:
-    desk = desk_at(80, 40)
-    desk.issue(str(desk.fleet), before="TERM=dumb ")
+    desk = desk_at(80, 40, TERM="dumb")
+    desk.issue()
     desk.terminal.until("tap the next card: EXM-0000-0001-3 for Anna Bos")
     desk.tap()
     desk.terminal.until("ok    1/4  EXM-0000-0001-3")
@@ -229,10 +259,10 @@ def test_a_terminal_that_is_dumb_gets_lines_and_takes_keys(desk_at: Callable[...
 
 def test_a_crash_gives_the_terminal_back(desk_at: Callable[..., Desk]) -> None:
     desk = desk_at()
-    desk.issue(str(desk.fleet))
+    desk.issue()
     desk.terminal.until("TAP THE NEXT")
     desk.tap("no-such-option=1")
-    desk.terminal.until(r"knows no option[\s\S]*rc 2[\s\S]*as it was")
+    desk.terminal.until(r"knows no option[\s\S]*rc=2, terminal as it was")
 
 
 def test_a_log_gets_plain_lines_and_the_input_of_a_script_is_left_alone(folder: Path) -> None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from batch_files import nxp_uids
 from command_line import RUNNER, rows, run
+from terminal import at_a_terminal
 
 from rfid_station.cli.app import app
 from rfid_station.errors import ExitCode
@@ -164,32 +161,8 @@ def test_a_makers_cards_are_taken_from_their_lot(folder: Path, tmp_path: Path) -
 
 def test_at_a_terminal_a_person_is_asked_and_never_told(folder: Path) -> None:
     as_supervisor(folder, *RECEIVE, "--no-sample", "--reason", "known")
-    said, code = typed(folder, ["29", "29"], "stock", "count")
-    assert code == ExitCode.CONFLICT
-    assert "count: blanks of lot L1 (NTAG203) at desk-1" in said
-    assert "count once more: blanks of lot L1 (NTAG203) at desk-1" in said
-    assert "30" not in said
-
-
-def typed(folder: Path, answers: list[str], *arguments: str) -> tuple[str, int]:
-    """What a terminal shows while somebody types answers, each when it is asked for."""
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "rfid_station", "--station", str(folder), *arguments]
-    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True)
-    os.close(theirs)
-    said, waiting = "", list(answers)
-    while chunk := _shown(ours):
-        said += chunk
-        if waiting and said.rstrip().endswith(":"):
-            os.write(ours, f"{waiting.pop(0)}\n".encode())
-            said += "\n"
-    os.close(ours)
-    return said, process.wait(60)
-
-
-def _shown(terminal: int) -> str:
-    """What comes next; empty when the other side is gone."""
-    try:
-        return os.read(terminal, 4096).decode()
-    except OSError:
-        return ""
+    with at_a_terminal(folder, "stock", "count") as terminal:
+        terminal.answer("count: blanks of lot L1 (NTAG203) at desk-1", "29")
+        terminal.answer("count once more: blanks of lot L1 (NTAG203) at desk-1", "29")
+        assert terminal.end() == ExitCode.CONFLICT
+    assert "30" not in terminal.shown

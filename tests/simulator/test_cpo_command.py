@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 import pytest
 from emsp_by_hand import INVITATION, call, credentials, emsp_running, in_header, token
 from typer.testing import CliRunner
+from warm_program import WarmProgram
 
 from rfid_station.cli.app import app
 
@@ -22,25 +21,15 @@ UID = "04E10CDA993C80"
 
 class Simulation:
     def __init__(self, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "rfid_station", "simulate", "cpo", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self.process = WarmProgram("simulate", "cpo", *arguments)
 
     def hear(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
         said: dict[str, Any] = json.loads(self.process.stdout.readline())
         return said
 
-    def end(self, how: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
-        try:
-            self.process.send_signal(how)
-            out, err = self.process.communicate(timeout=60)
-        finally:
-            self.process.kill()
-            self.process.wait()
+    def end(self, how: signal.Signals = signal.SIGTERM) -> tuple[int | None, str, str]:
+        self.process.send_signal(how)
+        out, err = self.process.communicate()
         return self.process.returncode, out, err
 
 
@@ -50,7 +39,7 @@ def simulate() -> Iterator[Callable[..., Simulation]]:
 
         def start(*arguments: str) -> Simulation:
             simulation = Simulation(*arguments)
-            stack.callback(simulation.process.kill)
+            stack.enter_context(simulation.process)
             return simulation
 
         yield start
@@ -105,7 +94,6 @@ def test_it_comes_to_us_by_its_control_port(simulate: Callable[..., Simulation])
 
 def test_people_read_what_happens(simulate: Callable[..., Simulation]) -> None:
     simulation = simulate("--profile", "hub", "--fault", "error:module=versions,times=1")
-    assert simulation.process.stderr is not None
     lines = [simulation.process.stderr.readline()]
     while "Ctrl-C ends" not in lines[-1]:
         lines.append(simulation.process.stderr.readline())
