@@ -15,9 +15,9 @@ from typing import Any
 
 import nfc
 import nfc.clf
-import nfc.clf.udp
 import nfc.tag
 import pytest
+from nfcpy_link import udp_device
 from typer.testing import CliRunner
 from warm_program import WarmProgram
 
@@ -158,7 +158,7 @@ def test_whoever_ends_it_by_its_id_finds_everything_put_back(
 def nfcpy_writes(port: int, page: int, content: str) -> None:
     """What a station does: read, write, and let go of the card."""
     clf = nfc.ContactlessFrontend()
-    clf.device = nfc.clf.udp.init("localhost", port)
+    clf.device = udp_device(port)
     tag = nfc.tag.activate(clf, clf.sense(nfc.clf.RemoteTarget("106A"), iterations=40, interval=0.05))
     assert tag.write(page, bytes.fromhex(content))
     clf.close()

@@ -9,8 +9,8 @@ from pathlib import Path
 import ndef
 import nfc
 import nfc.clf
-import nfc.clf.udp
 import nfc.tag
+from nfcpy_link import udp_device
 
 from rfid_station.simulator.chips import new_card
 from rfid_station.simulator.readers.nfcpy_udp import VirtualUdpReader
@@ -34,7 +34,7 @@ def test_nfcpy_reads_what_libfreefare_wrote(tmp_path: Path) -> None:
     with VirtualUdpReader(0) as air:
         air.insert(card)
         clf = nfc.ContactlessFrontend()
-        clf.device = nfc.clf.udp.init("localhost", air.port)
+        clf.device = udp_device(air.port)
         tag = nfc.tag.activate(clf, clf.sense(nfc.clf.RemoteTarget("106A"), iterations=20, interval=0.05))
         links = [record.uri for record in tag.ndef.records]
         clf.close()

@@ -9,10 +9,10 @@ from pathlib import Path
 import ndef
 import nfc
 import nfc.clf
-import nfc.clf.udp
 import nfc.tag
 import pytest
 import taps
+from nfcpy_link import udp_device
 
 from rfid_station.chip.desfire_state import DesfireState
 from rfid_station.domain.key import KeyRef
@@ -90,7 +90,7 @@ def test_nfcpy_opens_our_link(chip: str, profile: Profile) -> None:
     with VirtualUdpReader(0) as air:
         air.insert(card)
         clf = nfc.ContactlessFrontend()
-        clf.device = nfc.clf.udp.init("localhost", air.port)
+        clf.device = udp_device(air.port)
         tag = nfc.tag.activate(clf, clf.sense(nfc.clf.RemoteTarget("106A"), iterations=20, interval=0.05))
         links = [record.uri for record in tag.ndef.records]
         is_writeable = tag.ndef.is_writeable

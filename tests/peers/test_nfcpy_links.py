@@ -11,9 +11,9 @@ import nfc
 import nfc.clf
 import nfc.clf.pn532
 import nfc.clf.transport
-import nfc.clf.udp
 import nfc.tag
 import pytest
+from nfcpy_link import udp_device
 
 from rfid_station.simulator.card import Tear, TornMode, VirtualCard
 from rfid_station.simulator.chips import new_card, uid_size
@@ -62,7 +62,7 @@ def pn532() -> tuple[Reader, Callable[[Reader], Any]]:
 def udp() -> tuple[Reader, Callable[[Reader], Any]]:
     def drive(reader: Reader) -> Any:
         assert isinstance(reader, VirtualUdpReader)
-        return nfc.clf.udp.init("localhost", reader.port)
+        return udp_device(reader.port)
 
     return VirtualUdpReader(0), drive
 

@@ -13,10 +13,10 @@ import nfc
 import nfc.clf
 import nfc.clf.pn532
 import nfc.clf.transport
-import nfc.clf.udp
 import nfc.tag
 import pytest
 import taps
+from nfcpy_link import udp_device
 
 from rfid_station.domain.key import KeyRef
 from rfid_station.domain.profile import Content, Freshness, Profile, Protection
@@ -57,7 +57,7 @@ def pn532(stack: ExitStack) -> tuple[VirtualPn532, Any]:
 
 def udp(stack: ExitStack) -> tuple[VirtualUdpReader, Any]:
     reader = stack.enter_context(VirtualUdpReader(0))
-    return reader, nfc.clf.udp.init("localhost", reader.port)
+    return reader, udp_device(reader.port)
 
 
 @pytest.fixture(params=[pn532, udp], ids=["pn532", "udp"])
