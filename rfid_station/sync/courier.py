@@ -21,11 +21,14 @@ from rfid_station.sync.port import FeedStore, Peer
 from rfid_station.sync.report import LaneReport, Traffic, report
 from rfid_station.sync.shift import Shift
 from rfid_station.sync.speaker import Result, Speaker
-from rfid_station.sync.step import Call, Deliver, Scan, Wait
+from rfid_station.sync.step import Call, Commit, Deliver, Scan, Step, Wait
 from rfid_station.sync.turn import Turns
 from rfid_station.sync.turn_work import TurnWork
 
 _GAVE_UP = (PaceState.DOWN, PaceState.UNAUTHORIZED)
+
+_STANDS_BY_S = 0.02
+"""For how long a partner is left to somebody else at first, who has the turn."""
 
 _KEEP_EVERY = timedelta(seconds=10)
 """How often it is written down that a partner acknowledges what it is sent."""
@@ -58,6 +61,7 @@ class Courier:
         self._kept_down_since = met.down_since
         self._kept_success: datetime | None = None
         self._nudged = threading.Event()
+        self._stands_by_s = _STANDS_BY_S
         self._looked_up_s = clock.elapsed_s()
         self._stopped = threading.Event()
         self._clerk = Clerk(store, peer.name, clock)
@@ -160,10 +164,8 @@ class Courier:
             elif isinstance(step, Deliver):
                 has_looked = False
                 self._deliver(lane, step, until_s)
-            elif isinstance(step, Scan):
-                self._clerk.scan(lane, step)
             else:
-                self._clerk.commit(lane, step)
+                self._consult_store(lane, step)
         self._commit_all(lane)
 
     def _look_up(self, lane: PartnerLane) -> None:
@@ -235,24 +237,61 @@ class Courier:
         return success - kept >= _KEEP_EVERY
 
     def _deliver(self, lane: PartnerLane, deliver: Deliver, until_s: float) -> None:
-        patience_s = min(until_s - self.clock.elapsed_s(), self._timing.turn_s)
-        with self._turn(patience_s) as is_ours:
+        with self._turn(0.0) as is_ours:
             if not is_ours:
                 lane.give_back(deliver)
-                return
-            if self.peer.profile.max_in_flight == 1:
-                self._request(lane, deliver)
+            elif lane.is_overtaken(self.store.standing(self.name, counted=False)):
+                lane.give_back(deliver)
+                self._commit_all(lane)
+                self._refreshed_lane()
             else:
-                self._request_many(lane, deliver, until_s)
-            # Within the turn: a row that is written later could undo what another desk wrote meanwhile.
-            while commit := lane.pressing_commit(self.clock.now()):
-                self._clerk.commit(lane, commit)
-            self._keep_contact()
+                self._deliver_in_turn(lane, deliver, until_s)
+        if is_ours:
+            self._stands_by_s = _STANDS_BY_S
+        else:
+            self._stand_by(until_s)
+
+    def _stand_by(self, until_s: float) -> None:
+        """Leave the partner to whoever speaks to it, and look again later and later.
+
+        What is owed is brought by them as well. A place in the line would end their turn instead.
+        """
+        left_s = max(0.0, until_s - self.clock.elapsed_s())
+        self.clock.wait(self._stopped, min(self._stands_by_s, left_s))
+        self._stands_by_s = min(2 * self._stands_by_s, self._timing.turn_s)
+
+    def _deliver_in_turn(self, lane: PartnerLane, deliver: Deliver, until_s: float) -> None:
+        if self.peer.profile.max_in_flight == 1:
+            self._request_in_a_row(lane, deliver, until_s)
+        else:
+            self._request_many(lane, deliver, until_s)
+        # Within the turn: who has it next is to know what was sent, and a row that is written later could
+        # undo what another desk wrote meanwhile.
+        self._commit_all(lane)
 
     def _request(self, lane: PartnerLane, deliver: Deliver, call: Call | None = None) -> Result | None:
         """Make one request about a token as it is now; None when there is nothing to say about it."""
         newest = self.newest(deliver.token_id)
         return self._speaker.converse(self._speaker.request(lane, deliver, newest, call))
+
+    def _request_in_a_row(self, lane: PartnerLane, first: Deliver, until_s: float) -> None:
+        """Make requests, one after the other, until nothing is left to do now or somebody wants the turn."""
+        step: Step = first
+        while not isinstance(step, Wait):
+            if isinstance(step, Deliver):
+                self._request(lane, step)
+            else:
+                self._consult_store(lane, step)
+            if self._is_enough(until_s) or self._turns.is_wanted(self.name):
+                return
+            self._look_up(lane)
+            step = lane.next_step(self.clock.now())
+
+    def _consult_store(self, lane: PartnerLane, step: Scan | Commit) -> None:
+        if isinstance(step, Scan):
+            self._clerk.scan(lane, step)
+        else:
+            self._clerk.commit(lane, step)
 
     def _request_many(self, lane: PartnerLane, first: Deliver, until_s: float) -> None:
         """Make requests, several at once, until nothing is left to do now or somebody wants the turn."""

@@ -62,6 +62,7 @@ class PartnerLane:
         self._in_flight: dict[int, bool] = {}
         self._committing = False
         self._parked = {row.token_id: row for row in standing.parked}
+        self._parked_in_store = {row.token_id: row for row in standing.parked}
         self._none_due_before: datetime | None = None
         self._postponed: dict[int, Parked] = {}
         self._unwritten: dict[int, Parked | None] = {}
@@ -79,6 +80,13 @@ class PartnerLane:
         """Whether the partner is known to hold this state, or a newer one."""
         return change.revision <= self._backlog.cursors[Lane.BULK] and change.token_id not in self._parked
 
+    def is_overtaken(self, standing: Standing) -> bool:
+        """Whether somebody else did some of what this lane would do next, or undid what it knows."""
+        cursors, known = cursors_of(standing), self._backlog.cursors
+        is_further = any(cursors[lane] > known[lane] for lane in Lane)
+        is_parked_anew = {row.token_id: row for row in standing.parked} != self._parked_in_store
+        return is_further or is_parked_anew or standing.resync != self._resync
+
     def refresh(self, standing: Standing) -> None:
         """Take over what the store says, now that other desks and processes may have changed it.
 
@@ -95,6 +103,7 @@ class PartnerLane:
             self.outage.release()
         for lane, cursor in cursors.items():
             self._backlog.move(lane, cursor)
+        self._parked_in_store = {row.token_id: row for row in standing.parked}
         if self._is_quiet:
             self._parked = {row.token_id: self._as_postponed(row) for row in standing.parked}
             self._none_due_before = None
@@ -449,9 +458,11 @@ class PartnerLane:
         """Take note that a commit is durable."""
         self._committing = False
         for row in commit.park:
+            self._parked_in_store[row.token_id] = row
             if self._unwritten.get(row.token_id) is row:
                 del self._unwritten[row.token_id]
         for token_id in commit.unpark:
+            self._parked_in_store.pop(token_id, None)
             if token_id in self._unwritten and self._unwritten[token_id] is None:
                 del self._unwritten[token_id]
         self._backlog.move(commit.lane, commit.cursor)

@@ -43,7 +43,7 @@ class Timing:
     scan_limit: int = 200
     """Changes on a page of the feed."""
     turn_s: float = 1.0
-    """How long a lane waits for the turn at a partner before it looks up again."""
+    """How long a lane leaves the turn at a partner to somebody else, at the most, before it looks again."""
     poll_s: float = 1.0
     """How often a lane looks for what another process changed."""
 

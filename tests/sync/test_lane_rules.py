@@ -127,6 +127,9 @@ def test_r2_a_parked_row_is_written_within_the_turn_of_its_request() -> None:
                 yield is_ours
                 parked_at_the_end_of_a_turn.append(list(feed.partners[CPO].parked))
 
+        def is_wanted(self, partner: str) -> bool:
+            return True
+
     Replicator(feed, [peer(CPO, cpo)], FakeClock(), turns=Watched()).run_until_settled(0)
     assert parked_at_the_end_of_a_turn == [[1], [1], [1]]
 

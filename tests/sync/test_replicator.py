@@ -28,8 +28,8 @@ def test_twelve_new_cards_cost_twelve_puts_and_few_transactions() -> None:
     assert report.is_settled
     assert (report.puts, report.proofs, report.cursor, report.head) == (12, 0, 12, 12)
     assert (len(cpo.puts), cpo.proofs) == (12, 0)
-    # Begin, look once more in the end, report; one page; R4 for each token; one commit.
-    assert feed.calls == {"standing": 3, "changes_after": 1, "newest": 12, "advance": 1}
+    # Begin, with the turn, once more in the end, report; one page; R4 for each token; one commit.
+    assert feed.calls == {"standing": 4, "changes_after": 1, "newest": 12, "advance": 1}
 
 
 def test_nothing_to_do_costs_no_request_and_no_write() -> None:
