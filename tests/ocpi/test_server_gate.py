@@ -216,7 +216,8 @@ def test_who_says_no_more_is_answered_all_the_same(whole: bytes, answers: int) -
         received = _sent(client.port, whole, is_all=True)
 
     assert received.count(b"HTTP/1.1 200 ") == answers
-    assert received.lower().count(b"connection: close") == 1
+    # It is said unless the answer was on its way before we had said that there is no more.
+    assert received.lower().count(b"connection: close") <= 1
     assert received.endswith(b"}")
 
 
