@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -81,6 +84,8 @@ class StationGroup(TyperGroup):
             raise typer.Exit(error.exit_code) from error
         except _UsageError as error:
             raise typer.Exit(_show_wrong_call(error)) from error
+        except (OSError, UnicodeEncodeError) as error:
+            raise typer.Exit(_show_of_the_system(error)) from error
         except KeyboardInterrupt:
             raise typer.Exit(ExitCode.INTERRUPTED) from None
 
@@ -102,6 +107,25 @@ def _show_wrong_call(error: Any) -> int:  # noqa: ANN401
     command = error.ctx.command_path if error.ctx else "rfid-station"
     show_error(WrongCall(message[:1].lower() + message[1:], hint=f"{command} --help"))
     return ExitCode.WRONG_CALL
+
+
+def _show_of_the_system(error: OSError | UnicodeEncodeError) -> int:
+    """Say what the system refused whatever command it was; anything else is a fault of the program."""
+    said: StationError
+    if isinstance(error, UnicodeEncodeError):
+        if error.reason != "surrogates not allowed":
+            raise error
+        said = WrongCall(f"{error.object!r} is not UTF-8", hint="type it in a terminal that speaks UTF-8")
+    elif error.errno == errno.ENAMETOOLONG:
+        said = WrongCall(
+            f"a name of {len(str(error.filename))} characters is too long", hint="give a shorter name"
+        )
+    elif error.errno == errno.ENOSPC:
+        said = StationError("no space is left where this writes", hint="make room, then run it again")
+    else:
+        raise error
+    show_error(said)
+    return said.exit_code
 
 
 def _noun(name: str) -> TyperGroup:
@@ -212,4 +236,6 @@ def demo(
 
 def main() -> None:
     """Start the program, as `rfid-station` and as `python cli.py`."""
+    if sys.stdin is None:  # closed (`<&-`): then nobody is there to answer, and no file takes its number
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - until the program ends
     app(prog_name="rfid-station")

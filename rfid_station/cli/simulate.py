@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Opening = Callable[[ExitStack, Callable[[], None]], tuple[VirtualReader, dict[str, Any]]]
 
 app = typer.Typer(
-    help="Virtual cards on a virtual reader, and a virtual CPO, for training, demos and other programs.",
+    help="Virtual cards, readers, charging stations and partners, for training, demos and other programs.",
     no_args_is_help=True,
 )
 
@@ -71,7 +71,7 @@ app.command()(charging.station)
 
 @app.callback()
 def simulate() -> None:
-    """Virtual cards on a virtual reader, and a virtual CPO."""
+    """Virtual cards, readers, charging stations and partners."""
 
 
 @app.command()

@@ -82,6 +82,10 @@ class Role(StrEnum):
     SYSTEM = "system"
 
 
+_NOT_AT_A_DESK = frozenset({Role.DRIVER, Role.SYSTEM})
+"""Nobody can sign in as these."""
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """One allowed move. No reasons means that none is asked for."""
@@ -219,7 +223,7 @@ def check_move(card: Card, to: CardState, role: Role, reason: Reason | None) -> 
     if role not in move.roles:
         raise MoveNotAllowed(
             f"a {role} may not make card {card.visual_number} {to}",
-            hint=f"it takes one of: {', '.join(sorted(move.roles))}",
+            hint=f"it takes one of: {', '.join(sorted(move.roles - _NOT_AT_A_DESK))}",
         )
     if move.reasons and reason not in move.reasons:
         given = f"{reason}" if reason else "no reason"

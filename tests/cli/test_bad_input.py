@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -288,3 +290,42 @@ def test_moves_that_are_not_allowed(folder: Path) -> None:
     said = RUNNER.invoke(app, ["--station", str(folder), "--role", "support", "card", "unblock", number])
     assert said.exit_code == ExitCode.DONE
     assert states(folder) == [CardState.ACTIVE]
+
+
+@pytest.mark.parametrize("command", [["partner", "show"], ["driver", "show"], ["card", "issue", "--order"]])
+def test_an_argument_that_is_not_utf_8_is_named(folder: Path, command: list[str]) -> None:
+    """So does the shell hand on a byte that is none, as the ÿ of another character set."""
+    said = station_does(folder, *command, "\udcff")
+    assert said.code == ExitCode.WRONG_CALL
+    assert is_an_error_with_a_hint(said, "'\\udcff' is not UTF-8")
+
+
+def test_a_name_that_no_file_can_have_is_an_error(folder: Path) -> None:
+    for said in (
+        station_does(folder, "sheet", "check", "x" * 300),
+        station_does(Path("x" * 300), "card", "list"),
+    ):
+        assert said.code == ExitCode.WRONG_CALL
+        assert is_an_error_with_a_hint(said, "is too long")
+
+
+def in_a_shell(folder: Path, command: str) -> Said:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$0" -m rfid_station --station "$1" {command}', sys.executable, str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def test_a_question_to_a_closed_standard_input_is_a_wrong_call(folder: Path) -> None:
+    said = in_a_shell(folder, "operator add Sue --role supervisor <&-")
+    assert said.code == ExitCode.WRONG_CALL
+    assert is_an_error_with_a_hint(said, "nobody is here to be asked")
+
+
+def test_an_output_without_room_is_an_error(folder: Path) -> None:
+    said = in_a_shell(folder, "card profiles >/dev/full")
+    assert said.code == ExitCode.FAILED
+    assert is_an_error_with_a_hint(said, "no space is left")

@@ -63,6 +63,16 @@ def test_a_driver_undoes_a_block_but_not_a_suspension() -> None:
         check_move(replace(CARD, state=CardState.SUSPENDED), CardState.ACTIVE, Role.DRIVER, Reason.SETTLED)
 
 
+def test_who_may_not_hears_of_roles_that_somebody_can_sign_in_as() -> None:
+    with pytest.raises(MoveNotAllowed) as refused:
+        check_move(replace(CARD, state=CardState.BLOCKED), CardState.ACTIVE, Role.CLERK, Reason.FOUND)
+    assert refused.value.hint == "it takes one of: supervisor, support"
+
+
+def test_every_move_can_be_made_by_somebody_at_a_desk() -> None:
+    assert all(move.roles - {Role.DRIVER, Role.SYSTEM} for move in MOVES.values())
+
+
 @given(
     st.sampled_from(CardState),
     st.sampled_from(CardState),
