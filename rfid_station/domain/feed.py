@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from rfid_station.domain.contact import NEVER_MET, Contact
 from rfid_station.domain.token import Token
 
 
@@ -56,6 +57,10 @@ class Standing:
     """How many tokens lie behind the bulk cursor."""
     resync: int = 0
     """How often everything was owed anew, with both cursors set back."""
+    met: Contact = NEVER_MET
+    """How it was last met, by whichever process."""
+    is_outdated: bool = False
+    """Whether today asks for something that is not in force yet, of its agreement or of cards that end."""
 
     @property
     def is_settled(self) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, exists, select
 
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Card, CardState, Reason, Role
@@ -28,7 +28,8 @@ CALENDAR = Actor("calendar", Role.SYSTEM)
 AT_ONCE = 500
 """So many cards end in one transaction: others are to write in between."""
 
-_IS_DUE = select(card.c.id).where(MAY_EXPIRE, card.c.valid_until < bindparam("today")).limit(1)
+IS_ANY_DUE = exists().where(MAY_EXPIRE, card.c.valid_until < bindparam("today"))
+"""Whether there is a card whose last day was before `today`, and nobody has noted it."""
 _DUE = CARDS.where(MAY_EXPIRE, card.c.valid_until < bindparam("today")).limit(AT_ONCE)
 _ENDING = CARDS.where(MAY_EXPIRE, card.c.valid_until <= bindparam("until"))
 _TOKEN = select(token).where(token.c.card_id == bindparam("card_id"))
@@ -90,7 +91,7 @@ def end_due(database: Database) -> int:
 
 def _is_due(database: Database) -> bool:
     with database.read() as connection:
-        return connection.execute(_IS_DUE, {"today": database.clock().date()}).first() is not None
+        return bool(connection.execute(select(IS_ANY_DUE), {"today": database.clock().date()}).scalar_one())
 
 
 def _end(ledger: Ledger, before: Card) -> None:

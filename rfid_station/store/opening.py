@@ -105,6 +105,7 @@ class Store:
 
     def close(self) -> None:
         """Let go of the file."""
+        self.feed.close()
         self._database.close()
 
     def __enter__(self) -> Self:

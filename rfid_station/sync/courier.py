@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Container, Iterator
+from collections.abc import Container, Hashable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 
-from rfid_station.domain.feed import Change, Parked
+from rfid_station.domain.contact import Contact, Pause
+from rfid_station.domain.feed import Change, Parked, Standing
 from rfid_station.errors import StationError
 from rfid_station.sync.clerk import Clerk
 from rfid_station.sync.clock import Clock
@@ -56,14 +57,15 @@ class Courier:
         self._timing = timing
         self._draw = draw
         self._lane: PartnerLane | None = None
-        met = peer.book.contact()
-        self._outage = Outage(peer.profile.after_outage, met)
-        self._kept_down_since = met.down_since
+        self._outage: Outage | None = None
+        self._kept_down_since: datetime | None = None
         self._kept_success: datetime | None = None
         self._nudged = threading.Event()
         self._stands_by_s = _STANDS_BY_S
         self._looked_up_s = clock.elapsed_s()
         self._stopped = threading.Event()
+        self._rested_at: Hashable = None
+        """The age of the store at which nothing was left to do."""
         self._clerk = Clerk(store, peer.name, clock)
         self._speaker = Speaker(store, peer, clock, self._stopped)
 
@@ -93,6 +95,8 @@ class Courier:
 
     def rest(self, most_s: float) -> None:
         """Sleep until there is something to do, or so many seconds are over."""
+        if self._stopped.is_set():
+            return
         waits_s = self.resumes_in_s()
         self.clock.wait(self._nudged, most_s if waits_s is None else min(most_s, waits_s))
 
@@ -109,16 +113,16 @@ class Courier:
     def report(self) -> LaneReport:
         """How the partner stands."""
         pace = self._lane.pace if self._lane else None
+        standing = self.store.standing(self.name)
         return report(
-            self.store.standing(self.name),
+            standing,
             self.peer.agreement,
             self.clock.now(),
             pace=pace,
             traffic=self.traffic,
             timing=self._timing,
-            waits_since=self._outage.ended_at,
+            waits_since=self._outage_since(standing.met).ended_at,
             owed=self.store.owed(self.name),
-            met=self.peer.book.contact(),
             profile=self.peer.profile,
         )
 
@@ -126,10 +130,25 @@ class Courier:
         """A token as the partner is to see it now; None if it is not to see it at all."""
         return self._clerk.newest(token_id)
 
+    @property
+    def pause(self) -> Pause | None:
+        """By whose word the partner is sent nothing but what takes rights away."""
+        return self.store.standing(self.name, counted=False).met.pause
+
+    def bring_up_to_date(self) -> Standing:
+        """Put into force what is due today; where the partner stands then."""
+        standing = self.store.standing(self.name, counted=False)
+        if standing.is_outdated:
+            self.store.enforce(self.name)
+            standing = self.store.standing(self.name, counted=False)
+        return standing
+
     # Bulk and urgent lane
 
     def drain(self, until_s: float, *, is_patient: bool) -> None:
         """Bring the partner as far as it goes, or until the clock shows `until_s`.
+
+        When it was as far before, and nothing has changed anywhere since, the store is asked for no more.
 
         :param is_patient: whether to sit out a pause that ends in time; a partner that is down is left
         :raises StationError: the store failed; what was acknowledged and not stored is sent again
@@ -145,8 +164,15 @@ class Courier:
             raise
 
     def _drain(self, until_s: float, *, is_patient: bool) -> None:
+        self._nudged.clear()
+        # Who is patient comes once, and whoever is not comes again every second.
+        age = None if is_patient else self.store.age()
+        if age is not None and age == self._rested_at and self.resumes_in_s() != 0.0:
+            return
+        self._rested_at = None
         self.traffic.resumes_at = None
         lane = self._refreshed_lane()
+        self._looked_up_s = self.clock.elapsed_s()
         has_looked = False
         while not self._is_enough(until_s):
             self._look_up(lane)
@@ -154,6 +180,7 @@ class Courier:
             if isinstance(step, Wait):
                 self.traffic.resumes_at = step.until
                 if not is_patient:
+                    self._rested_at = age
                     break
                 is_over = not self._sit_out(step, until_s)
                 lane = self._refreshed_lane()
@@ -174,7 +201,7 @@ class Courier:
         if self._nudged.is_set() or elapsed_s - self._looked_up_s >= self._timing.poll_s:
             self._nudged.clear()
             self._looked_up_s = elapsed_s
-            lane.is_held = self.is_held
+            lane.is_held = self.pause is not None
             lane.wake()
 
     def _is_enough(self, until_s: float) -> bool:
@@ -190,11 +217,12 @@ class Courier:
         return True
 
     def _refreshed_lane(self) -> PartnerLane:
-        pulled_at = self.peer.last_pull()
-        if pulled_at:
-            self._outage.pulled(pulled_at)
-        self.store.enforce(self.name)
-        standing = self.store.standing(self.name, counted=False)
+        standing = self.bring_up_to_date()
+        met = standing.met
+        if self._outage is None:
+            self._outage, self._kept_down_since = self._outage_since(met), met.down_since
+        if met.last_pull_at:
+            self._outage.pulled(met.last_pull_at)
         if self._lane is None:
             window = self.peer.profile.max_in_flight
             self._lane = PartnerLane(
@@ -202,14 +230,13 @@ class Courier:
             )
         else:
             self._lane.refresh(standing)
-        self._lane.is_held = self.is_held
-        self._keep_contact()
+        self._lane.is_held = met.pause is not None
+        self._keep_contact(self._lane)
         return self._lane
 
-    @property
-    def is_held(self) -> bool:
-        """Whether somebody wants the partner to be sent nothing but what takes rights away."""
-        return self.peer.book.contact().pause is not None
+    def _outage_since(self, met: Contact) -> Outage:
+        """The partner's absence as this courier knows it, or else as others met the partner."""
+        return self._outage or Outage(self.peer.profile.after_outage, met)
 
     def _forget(self) -> None:
         """Throw away what was in memory: the store knows what is certain."""
@@ -218,20 +245,20 @@ class Courier:
     def _commit_all(self, lane: PartnerLane) -> None:
         while commit := lane.pending_commit():
             self._clerk.commit(lane, commit)
-        self._keep_contact()
+        self._keep_contact(lane)
 
-    def _keep_contact(self) -> None:
+    def _keep_contact(self, lane: PartnerLane) -> None:
         """Write down for other processes how the partner is met, where that is news."""
-        since, success = self._outage.down_since, self.traffic.last_success
+        since, success = lane.outage.down_since, self.traffic.last_success
         if since != self._kept_down_since:
             self.peer.book.note_down(since)
             self._kept_down_since = since
-        if success and self._is_to_be_kept(success):
+        if success and self._is_to_be_kept(success, lane.outage.ended_at):
             self.peer.book.note_success(success)
             self._kept_success = success
 
-    def _is_to_be_kept(self, success: datetime) -> bool:
-        kept, back_since = self._kept_success, self._outage.ended_at
+    def _is_to_be_kept(self, success: datetime, back_since: datetime | None) -> bool:
+        kept = self._kept_success
         if kept is None or (back_since and kept < back_since):
             return True
         return success - kept >= _KEEP_EVERY
@@ -350,8 +377,9 @@ class Courier:
         with self.own_turn(until_s) as lane:
             if lane is None:
                 return None
+            self._rested_at = None
             if token_ids is None:
-                self._outage.release()
+                lane.outage.release()
             return lane.hurry(token_ids, self.clock.now())
 
     def read_back(self, token_id: int, until_s: float) -> Result | None:

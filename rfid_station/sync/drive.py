@@ -197,8 +197,8 @@ class Replicator:
 
     def _errand(self, peer: Peer, token_ids: Sequence[int]) -> list[Push]:
         """One push for each token that the partner is to see."""
-        self._store.enforce(peer.name)
         courier = self._courier(peer, replace(self._timing, scan_limit=_FEW))
+        courier.bring_up_to_date()
         changes = map(courier.newest, token_ids)
         return [Push(courier, change) for change in changes if change]
 

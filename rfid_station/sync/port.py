@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.agreement import Agreement
-from rfid_station.domain.contact import NEVER_MET, Contact
 from rfid_station.domain.delivery import Outcome, Verdict
 from rfid_station.domain.feed import Change, Lane, Parked, Standing
 from rfid_station.domain.partner_profile import STANDARD, PartnerProfile
@@ -22,8 +21,11 @@ __all__ = ["ContactBook", "FeedStore", "Outcome", "Peer", "SwiftReceiver", "Toke
 class FeedStore(Protocol):
     """The store as sync sees it. Each method is one transaction, and may be called from any thread."""
 
+    def age(self) -> Hashable:
+        """What is another one whenever anything was changed, or what is due by the day."""
+
     def enforce(self, partner: str) -> None:
-        """Give the partner, and take from it, what its agreement says today."""
+        """Give the partner, and take from it, what its agreement says today; end cards whose day is over."""
 
     def standing(self, partner: str, *, counted: bool = True) -> Standing:
         """Where a partner stands.
@@ -100,10 +102,7 @@ class SwiftReceiver(TokenReceiver, Protocol):
 
 
 class ContactBook(Protocol):
-    """How one partner was last met, kept for every process. May be asked from any thread."""
-
-    def contact(self) -> Contact:
-        """What is known of it, whichever process met it."""
+    """Writes down for every process how one partner is met: `Standing.met`. May be used from any thread."""
 
     def note_down(self, since: datetime | None) -> None:
         """Since when it is down; None when that is over."""
@@ -115,18 +114,11 @@ class ContactBook(Protocol):
 class _NoBook:
     """Remembers nothing: what was met lasts as long as its courier."""
 
-    def contact(self) -> Contact:
-        return NEVER_MET
-
     def note_down(self, since: datetime | None) -> None:
         pass
 
     def note_success(self, at: datetime) -> None:
         pass
-
-
-def _never() -> datetime | None:
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +129,5 @@ class Peer:
     receiver: TokenReceiver
     agreement: Agreement
     profile: PartnerProfile = STANDARD
-    last_pull: Callable[[], datetime | None] = _never
-    """When the partner last read a list of tokens from us, if that is known."""
     book: ContactBook = field(default_factory=_NoBook)
     """Outlives the process; without one, nothing does."""

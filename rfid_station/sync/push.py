@@ -81,7 +81,7 @@ class Push:
         if lane.is_held and not self._change.is_urgent:
             self.confirmation = self._confirm(
                 PushAnswer.UNREACHABLE,
-                f"not sent: {self._courier.peer.book.contact().pause}",
+                f"not sent: {self._courier.pause}",
                 next_step=f"stays owed: sent after rfid-station sync resume {self._courier.name}",
             )
             return

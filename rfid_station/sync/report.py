@@ -101,15 +101,14 @@ def report(
     timing: Timing | None = None,
     waits_since: datetime | None = None,
     owed: Owed = NOTHING_OWED,
-    met: Contact = NEVER_MET,
     profile: PartnerProfile = STANDARD,
 ) -> LaneReport:
     """Describe a lane from what is stored, and from the pace and traffic of a running one.
 
     :param waits_since: when a partner came back that is to read by itself first
-    :param met: how it was last met by any process: without a running lane, that tells whether it is down
     """
-    seen = traffic or Traffic()
+    # Without a running lane, how others met the partner tells whether it is down.
+    seen, met = traffic or Traffic(), standing.met
     state = _state(standing, agreement, now, pace, met)
     if waits_since and state in (LaneState.BEHIND, LaneState.PARKED) and standing.behind:
         state = LaneState.WAITING

@@ -98,13 +98,14 @@ def test_many_end_in_several_transactions(store: Store, monkeypatch: pytest.Monk
 
 @pytest.mark.of_sqlite
 def test_due_cards_are_looked_up_by_index(store: Store) -> None:
+    from sqlalchemy import select
     from sqlalchemy.dialects import sqlite
 
-    for query in (expiring._IS_DUE, expiring._DUE, expiring._ENDING):
+    for query in (select(expiring.IS_ANY_DUE), expiring._DUE, expiring._ENDING):
         text = str(query.compile(dialect=sqlite.dialect()))
         with store.database.read() as connection:
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", ("1",) * text.count("?")).all()
-        assert "ix_card_may_expire" in plan[0][3]
+        assert any("ix_card_may_expire" in step[3] for step in plan)
 
 
 def test_authorization_says_expired_before_anybody_noted_it(

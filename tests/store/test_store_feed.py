@@ -10,6 +10,7 @@ from store_world import ANN, START, Clock, issue, reserve, tell
 
 from rfid_station.domain.agreement import Agreement
 from rfid_station.domain.card import CardState, Reason
+from rfid_station.domain.contact import NEVER_MET
 from rfid_station.domain.feed import Lane, Parked
 from rfid_station.errors import WrongCall
 from rfid_station.store.engines.engine import Database
@@ -101,6 +102,56 @@ def test_a_cursor_alone_is_a_note_and_a_parked_row_is_not(
     store.feed.advance(partner, Lane.BULK, 1, park=[parked(token_id)])
     store.feed.advance(partner, Lane.BULK, 1, unpark=[token_id])
     assert begun == ["note", "write", "write"]
+
+
+def test_the_age_changes_with_every_commit_and_every_day_and_with_nothing_else(
+    store: Store, partner: str
+) -> None:
+    seen = [store.feed.age()]
+    assert store.feed.standing(partner).head == 0
+    assert store.feed.age() == seen[0]
+    token_id = store.feed.token_id_of(issue(store, 1).id) or 0
+    seen.append(store.feed.age())
+    store.feed.advance(partner, Lane.BULK, 1)
+    seen.append(store.feed.age())
+    store.feed.advance(partner, Lane.BULK, 1, park=[parked(token_id)])
+    seen.append(store.feed.age())
+    store.contacts.note_pull(partner, store.database.clock())
+    seen.append(store.feed.age())
+    assert store.feed.age() == seen[-1]
+    tomorrow = store.database.clock() + timedelta(days=1)
+    store.database.clock = lambda: tomorrow
+    seen.append(store.feed.age())
+    assert len(set(seen)) == len(seen)
+
+
+def test_a_standing_tells_how_the_partner_was_met(store: Store, partner: str) -> None:
+    assert store.feed.standing(partner).met == NEVER_MET
+    at = store.database.clock()
+    store.contacts.note_down(partner, at)
+    store.contacts.note_pull(partner, at)
+    pause = store.contacts.pause(partner, "they migrate", ANN)
+    met = store.feed.standing(partner, counted=False).met
+    assert met == store.contacts.get(partner)
+    assert (met.down_since, met.last_pull_at, met.pause) == (at, at, pause)
+
+
+def test_a_standing_tells_whether_the_day_asks_for_more(store: Store) -> None:
+    now = store.database.clock()
+    today = now.date()
+    store.partners.add("ends", "https://ends.example", "ref", Agreement(until=today), ANN)
+    card = issue(store, 1)
+    assert not store.feed.standing("ends").is_outdated
+    store.database.clock = lambda: now + timedelta(days=1)
+    assert store.feed.standing("ends").is_outdated, "its agreement is over"
+    store.feed.enforce("ends")
+    assert not store.feed.standing("ends").is_outdated
+    store.dates.set(card.id, today + timedelta(days=1), ANN)
+    assert not store.feed.standing("ends").is_outdated
+    store.database.clock = lambda: now + timedelta(days=2)
+    assert store.feed.standing("ends").is_outdated, "a card is over"
+    store.feed.enforce("ends")
+    assert not store.feed.standing("ends").is_outdated
 
 
 def test_partners_are_apart(store: Store, partner: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -13,7 +14,7 @@ import psycopg
 import pytest
 from postgresql_base import Base
 from postgresql_cluster import PASSWORD, PATIENCE_S, Cluster, private_cluster
-from sqlalchemy import event, update
+from sqlalchemy import event, select, update
 from store_world import ANN, SUE, Clock, contents, contract, issue, reserve, tell, uid
 from test_store_opening import ONE_MORE, next_version  # noqa: F401 - a fixture
 
@@ -27,6 +28,8 @@ from rfid_station.store.engines.address import without_password
 from rfid_station.store.engines.snapshot import Remembered
 from rfid_station.store.opening import Store, create_store, open_store
 from rfid_station.store.tables import partner
+
+WAITING = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 @pytest.fixture
@@ -318,7 +321,7 @@ def test_numbers_are_looked_up_by_index(store: Store) -> None:
     unread_by("cpo", store)
     store.cards.living(card.uid)
     with store.database.read() as connection:
-        connection.execute(expiring._IS_DUE, {"today": store.database.clock().date()})
+        connection.execute(select(expiring.IS_ANY_DUE), {"today": store.database.clock().date()})
     wanted = dict.fromkeys(search._BEGINNINGS.compile().params, "1") | {"most": 1}
     with store.database.read() as connection:
         connection.execute(search._BEGINNINGS, wanted)
@@ -476,3 +479,35 @@ def test_what_a_server_remembers_holds_until_somebody_commits(base: Base, store:
     base.sql("DELETE FROM card")
     assert remembered.get("cards", answer) == 0
     lookups.close()
+
+
+# Notes
+
+
+def test_a_note_waits_for_no_writer_and_keeps_none_waiting(store: Store) -> None:
+    store.partners.add("cpo", "https://cpo.example", "ref", Agreement(), ANN)
+    issue(store, 1)
+    with store.database.write():
+        store.feed.advance("cpo", Lane.BULK, 1)
+        store.contacts.note_success("cpo", store.database.clock())
+    with store.database.note() as connection:
+        connection.execute(update(partner).where(partner.c.name == "cpo").values(down_since=None))
+        issue(store, 2)
+    standing = store.feed.standing("cpo")
+    assert (standing.cursors[Lane.BULK], standing.head) == (1, 2)
+    assert standing.met.last_success_at
+
+
+def test_two_notes_about_one_partner_leave_the_furthest_cursor(store: Store, base: Base) -> None:
+    store.partners.add("cpo", "https://cpo.example", "ref", Agreement(), ANN)
+    for number in range(3):
+        issue(store, number)
+    second = threading.Thread(target=store.feed.advance, args=("cpo", Lane.BULK, 2), daemon=True)
+    with store.database.note() as connection:
+        connection.execute(update(partner).where(partner.c.name == "cpo").values(bulk_cursor=3))
+        second.start()
+        until_s = time.monotonic() + PATIENCE_S
+        while not base.sql(WAITING):
+            assert time.monotonic() < until_s, "it does not wait for the row"
+    second.join(PATIENCE_S)
+    assert store.feed.standing("cpo").cursors[Lane.BULK] == 3

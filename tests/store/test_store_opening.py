@@ -313,6 +313,8 @@ def test_a_program_older_than_its_store_stops(store: Store, place: Path | Base) 
     with pytest.raises(StoreTooNew, match="has version 0100 by now") as refused:
         reserve(store, 2)
     assert "start this one again" in str(refused.value.hint)
+    with pytest.raises(StoreTooNew, match="has version 0100 by now"), store.database.note():
+        pass
     with pytest.raises(StoreTooNew, match="this program knows"):
         open_store(url_of(place))
     sql(place, "UPDATE alembic_version SET version_num = ?", migrations.REVISIONS[-1])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.agreement import Agreement
+from rfid_station.domain.contact import NEVER_MET, Contact
 from rfid_station.domain.contract_id import own_contract_id
 from rfid_station.domain.feed import Change, Lane, Parked, Standing
 from rfid_station.domain.partner_profile import PartnerProfile
@@ -63,6 +64,8 @@ class MemoryFeed:
         self.proofs: list[tuple[str, int, int, bool, str]] = []
         self.head = 0
         self.calls: Counter[str] = Counter()
+        self.met: dict[str, Contact] = {}
+        """How partners were met, as other processes know it."""
         self.views: dict[str, Callable[[Change], Change | None]] = {}
         """How a partner sees a change, where it does not see it as it is."""
         self._lock = threading.Lock()
@@ -99,8 +102,25 @@ class MemoryFeed:
             behind = sum(change.revision > row.cursors[Lane.BULK] for change in self._seen(partner))
             behind = behind if counted else min(behind, 1)
             return Standing(
-                partner, dict(row.cursors), self.head, tuple(row.parked.values()), behind, row.resync
+                partner,
+                dict(row.cursors),
+                self.head,
+                tuple(row.parked.values()),
+                behind,
+                row.resync,
+                self.met.get(partner, NEVER_MET),
             )
+
+    def age(self) -> Hashable:
+        """All that is kept, since tests change it by hand as well."""
+        with self._lock:
+            self.calls["age"] += 1
+            rows = (
+                (name, row.resync, tuple(row.cursors.items()), tuple(row.parked.values()))
+                for name, row in self.partners.items()
+            )
+            kept = self.tokens, self.met, self.views
+            return self.head, tuple(rows), tuple(tuple(one.items()) for one in kept), len(self.proofs)
 
     def enforce(self, partner: str) -> None:
         """Every partner of these tests gets everything."""

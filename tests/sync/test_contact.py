@@ -28,11 +28,16 @@ BY_HAND = Pause(START, "Tess", "they migrate")
 class Book:
     """What the store would keep."""
 
-    now: Contact = NEVER_MET
+    feed: MemoryFeed
     successes: int = 0
 
-    def contact(self) -> Contact:
-        return self.now
+    @property
+    def now(self) -> Contact:
+        return self.feed.met.get(CPO, NEVER_MET)
+
+    @now.setter
+    def now(self, met: Contact) -> None:
+        self.feed.met[CPO] = met
 
     def note_down(self, since: datetime | None) -> None:
         self.now = replace(self.now, down_since=since)
@@ -46,10 +51,9 @@ class World:
     """One partner with its book, and as many processes as one wants."""
 
     def __init__(self, profile: PartnerProfile = STANDARD) -> None:
-        self.feed, self.clock, self.cpo, self.book = MemoryFeed(CPO), FakeClock(), CpoDouble(), Book()
-        self.peer = Peer(
-            CPO, self.cpo, ALWAYS_IN_FORCE, profile, lambda: self.book.now.last_pull_at, book=self.book
-        )
+        self.feed, self.clock, self.cpo = MemoryFeed(CPO), FakeClock(), CpoDouble()
+        self.book = Book(self.feed)
+        self.peer = Peer(CPO, self.cpo, ALWAYS_IN_FORCE, profile, book=self.book)
 
     def replicator(self) -> Replicator:
         return Replicator(self.feed, [self.peer], self.clock, draw=lambda: 0.5)

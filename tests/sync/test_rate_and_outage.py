@@ -11,6 +11,7 @@ import pytest
 from cpo_double import DOWN, CpoDouble, FakeClock
 from memory_feed import ALWAYS_IN_FORCE, START, MemoryFeed, peer
 
+from rfid_station.domain.contact import Contact
 from rfid_station.domain.delivery import Outcome
 from rfid_station.domain.partner_profile import AfterOutage, PartnerProfile
 from rfid_station.domain.service_level import Owed
@@ -93,8 +94,7 @@ class Outage:
         self.feed, self.clock = MemoryFeed(CPO), FakeClock()
         self.feed.issue(1)
         self.cpo = CpoDouble()
-        self.pulled_at: datetime | None = None
-        a_peer = Peer(CPO, self.cpo, ALWAYS_IN_FORCE, profile, lambda: self.pulled_at)
+        a_peer = Peer(CPO, self.cpo, ALWAYS_IN_FORCE, profile)
         self.replicator = Replicator(self.feed, [a_peer], self.clock, draw=lambda: 0.5)
         (self.courier,) = self.replicator.couriers()
         self.go()
@@ -111,6 +111,9 @@ class Outage:
     def go(self) -> None:
         self.courier.nudge()
         self.courier.drain(math.inf, is_patient=False)
+
+    def pulls(self, at: datetime) -> None:
+        self.feed.met[CPO] = Contact(last_pull_at=at)
 
     @property
     def state(self) -> LaneState:
@@ -141,11 +144,11 @@ def test_a_block_goes_all_the_same() -> None:
 
 def test_the_partners_pull_lets_the_bulk_go() -> None:
     outage = Outage()
-    outage.pulled_at = START
+    outage.pulls(START)
     outage.go()
     outage.go()
     assert outage.state is LaneState.WAITING, "that pull was before the outage"
-    outage.pulled_at = outage.clock.now() + timedelta(seconds=1)
+    outage.pulls(outage.clock.now() + timedelta(seconds=1))
     outage.go()
     assert outage.state is LaneState.IN_STEP
 

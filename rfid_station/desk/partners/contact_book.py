@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from rfid_station.domain.contact import Contact
 from rfid_station.errors import StationError
 from rfid_station.ocpi.port import TokenPage, TokenShelf
 from rfid_station.store.partners.contacts import Contacts
@@ -24,10 +23,6 @@ class StoredContact:
 
     contacts: Contacts
     partner: str
-
-    def contact(self) -> Contact:
-        """What is known of the partner, whichever process met it."""
-        return self.contacts.get(self.partner)
 
     def note_down(self, since: datetime | None) -> None:
         """Write down since when it is down."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
 
 from rfid_station.desk.partners.contact_book import StoredContact
 from rfid_station.desk.partners.hub import is_hub
@@ -14,7 +13,6 @@ from rfid_station.desk.station import Station
 from rfid_station.domain.card import Card
 from rfid_station.domain.feed import Lane
 from rfid_station.domain.partner import Partner, PartnerState
-from rfid_station.domain.partner_profile import AfterOutage
 from rfid_station.errors import PartnerRefused, PartnerUnreachable
 from rfid_station.ocpi.client import TokensReceiver, open_receiver
 from rfid_station.oicp.receiver import HubReceiver, UnreadyHub
@@ -70,16 +68,8 @@ def _peer(station: Station, partner: Partner, receiver: TokensReceiver | HubRece
         receiver,
         partner.agreement,
         partner.profile,
-        last_pull=_last_pull(book, partner),
         book=book,
     )
-
-
-def _last_pull(book: StoredContact, partner: Partner) -> Callable[[], datetime | None]:
-    """When it last read from us, for who is to read by itself first; nobody else has to be looked up."""
-    if partner.profile.after_outage is AfterOutage.WAIT_FOR_PULL:
-        return lambda: book.contact().last_pull_at
-    return lambda: None
 
 
 def _timing(station: Station) -> Timing:

@@ -57,17 +57,17 @@ def _last_success(station: Station, report: LaneReport) -> datetime | None:
 
 def _pulls(station: Station, partner: Partner) -> LaneReport:
     """How a partner stands that nothing is sent to: by when it last read from us."""
-    contact, now = station.store.contacts.get(partner.name), station.store.database.clock()
+    standing, now = station.store.feed.standing(partner.name), station.store.database.clock()
+    contact = standing.met
     owed = station.store.contacts.unread(partner.name)
     number = owed.urgent + owed.others
     pull = f"last pull {contact.last_pull_at:%Y-%m-%dT%H:%M:%SZ}" if contact.last_pull_at else "no pull yet"
     words = f"pulls by itself; {pull}; {number} changed since" if number else f"pulls by itself; {pull}"
     told = report(
-        replace(station.store.feed.standing(partner.name), behind=number, parked=()),
+        replace(standing, behind=number, parked=(), met=replace(contact, down_since=None, pause=None)),
         partner.agreement,
         now,
         owed=owed,
-        met=replace(contact, down_since=None, pause=None),
     )
     state = LaneState.NOT_IN_FORCE if told.state is LaneState.NOT_IN_FORCE else LaneState.PULLS
     return replace(told, state=state, detail=words, met=contact)

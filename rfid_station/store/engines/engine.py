@@ -65,9 +65,11 @@ class Database:
         return self._change(Purpose.WRITE)
 
     def note(self) -> AbstractContextManager[Connection]:
-        """Write like `write`, without waiting for the disk: for what is found out again where it is lost.
+        """Change one row by one statement, without waiting for the disk: for what is found out again.
 
         All see it at once, and no end of a process undoes it; the power may fail before it is on the disk.
+        On a server whoever is inside is not the only writer, and keeps nobody waiting: what the statement
+        asks of its row is all that it may rely on.
 
         :raises StoreError: the store cannot be used; nothing was changed
         """

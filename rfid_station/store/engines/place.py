@@ -29,7 +29,9 @@ class Purpose(Enum):
     WRITE = "write"
     """Whoever is inside is the only writer."""
     NOTE = "note"
-    """As `WRITE`, but without waiting for the disk: a power failure may undo the newest, each as a whole."""
+    """One row of something that is found out again: a power failure may undo the newest, each as a whole.
+
+    It waits neither for the disk nor, on a server, for other writers: it is one statement."""
     REBUILD = "rebuild"
     """As `WRITE`, but the tables need not be there, or change."""
 

@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     Column,
-    Row,
     Select,
     Update,
     bindparam,
@@ -27,7 +26,7 @@ from rfid_station.domain.service_level import Owed
 from rfid_station.errors import Conflict
 from rfid_station.store.engines.engine import Database
 from rfid_station.store.ledger import Ledger, booking
-from rfid_station.store.partners.partner_rows import agreement_of, partner_row
+from rfid_station.store.partners.partner_rows import agreement_of, contact_of, partner_row, pause_of
 from rfid_station.store.tables import partner
 from rfid_station.store.told.sight import Sight
 
@@ -64,12 +63,12 @@ class Contacts:
         """How a partner was last met; one that is not there never was."""
         with self._database.read() as connection:
             row = connection.execute(_OF_ONE, {"partner": name}).one_or_none()
-        return _contact(row) if row else Contact()
+        return contact_of(row) if row else Contact()
 
     def all(self) -> dict[str, Contact]:
         """How every partner was last met, by name."""
         with self._database.read() as connection:
-            return {row.name: _contact(row) for row in connection.execute(_CONTACT)}
+            return {row.name: contact_of(row) for row in connection.execute(_CONTACT)}
 
     # By somebody's word
 
@@ -81,7 +80,7 @@ class Contacts:
         """
         with booking(self._database, actor) as ledger:
             row = partner_row(ledger.connection, name)
-            already = _pause(row)
+            already = pause_of(row)
             if already:
                 raise Conflict(f"{name} is {already}", hint=f"rfid-station sync resume {name}")
             _set(ledger, name, paused_at=ledger.at, paused_by=actor.name, pause_reason=reason or None)
@@ -95,7 +94,7 @@ class Contacts:
         :raises WrongCall: there is no such partner
         """
         with booking(self._database, actor) as ledger:
-            before = _pause(partner_row(ledger.connection, name))
+            before = pause_of(partner_row(ledger.connection, name))
             if before is None:
                 raise Conflict(f"{name} is not paused", hint="rfid-station sync status")
             _set(ledger, name, paused_at=None, paused_by=None, pause_reason=None)
@@ -147,14 +146,6 @@ class Contacts:
                 for is_urgent, count, since in connection.execute(query.group_by(unread.c.urgent))
             }
         return Owed(*found.get(True, (0, None)), *found.get(False, (0, None)), agreement_of(row).level)
-
-
-def _contact(row: Row[Any]) -> Contact:
-    return Contact(row.down_since, row.last_success_at, row.last_pull_at, _pause(row))
-
-
-def _pause(row: Row[Any]) -> Pause | None:
-    return Pause(row.paused_at, row.paused_by or "", row.pause_reason or "") if row.paused_at else None
 
 
 def _set(ledger: Ledger, name: str, **columns: datetime | str | None) -> None:

@@ -43,9 +43,7 @@ def bring_up_to_date(database: Database, name: str) -> None:
     """
     with database.read() as connection:
         row = partner_row(connection, name)
-        agreement, now = agreement_of(row), cover_of(connection, row.id)
-        is_in_force = _is_in_force(row, agreement, database.clock().date())
-        is_due = not now.is_as(agreement, is_in_force=is_in_force)
+        is_due = not is_as_agreed(row, cover_of(connection, row.id), database.clock().date())
     if is_due:
         with booking(database, ENFORCER) as ledger:
             enforce(ledger, name)
@@ -65,6 +63,12 @@ def enforce(ledger: Ledger, name: str, *, restate: bool = False) -> None:
         _keep(ledger, row, first_cover(agreement, is_in_force=is_in_force))
     elif restate or not before.is_as(agreement, is_in_force=is_in_force):
         _change(ledger, row, before, agreement, is_in_force=is_in_force, restate=restate)
+
+
+def is_as_agreed(row: Row[Any], now: Cover, today: date) -> bool:
+    """Whether a partner gets what its agreement says today."""
+    agreement = agreement_of(row)
+    return now.is_as(agreement, is_in_force=_is_in_force(row, agreement, today))
 
 
 def _is_in_force(row: Row[Any], agreement: Agreement, today: date) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, select
 
 from rfid_station.domain.agreement import Agreement
+from rfid_station.domain.contact import Contact, Pause
 from rfid_station.domain.partner import Connection as PartnerConnection
 from rfid_station.domain.partner import Endpoint, Partner, PartnerState, profile_table
 from rfid_station.domain.partner_profile import PartnerProfile
@@ -64,6 +65,16 @@ def agreement_of(row: Row[Any]) -> Agreement:
         groups=None if row.groups is None else frozenset(json.loads(row.groups)),
         level=ServiceLevel(timedelta(seconds=row.block_within_s), timedelta(seconds=row.new_within_s)),
     )
+
+
+def contact_of(row: Row[Any]) -> Contact:
+    """How a partner was last met, from its row."""
+    return Contact(row.down_since, row.last_success_at, row.last_pull_at, pause_of(row))
+
+
+def pause_of(row: Row[Any]) -> Pause | None:
+    """By whose word a partner is left alone, from its row."""
+    return Pause(row.paused_at, row.paused_by or "", row.pause_reason or "") if row.paused_at else None
 
 
 def agreement_columns(agreement: Agreement) -> dict[str, Any]:

@@ -7,7 +7,8 @@ stored per partner and token.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import threading
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -40,10 +41,11 @@ from rfid_station.errors import WrongCall
 from rfid_station.store.audit import events_of
 from rfid_station.store.card_rows import subject_of
 from rfid_station.store.engines.engine import Database
-from rfid_station.store.expiring import end_due
+from rfid_station.store.engines.snapshot import Snapshots
+from rfid_station.store.expiring import IS_ANY_DUE, end_due
 from rfid_station.store.ledger import booking
-from rfid_station.store.partners.covers import bring_up_to_date
-from rfid_station.store.partners.partner_rows import agreement_of, owed_anew, partner_row
+from rfid_station.store.partners.covers import bring_up_to_date, is_as_agreed
+from rfid_station.store.partners.partner_rows import agreement_of, contact_of, owed_anew, partner_row
 from rfid_station.store.tables import IS_URGENT, meta, parked, partner, token, withdrawn
 from rfid_station.store.told.sight import SHOWN, Sight, own_change
 
@@ -65,7 +67,11 @@ _EVERYTHING = (
 )
 _OWN_CHANGES = {Lane.BULK: _EVERYTHING, Lane.URGENT: _EVERYTHING.where(IS_URGENT)}
 _OWN = select(token).where(token.c.id == bindparam("token_id"))
-_HEAD = select(meta.c.revision)
+_STANDING = select(
+    partner,
+    select(meta.c.revision).scalar_subquery().label("head"),
+    IS_ANY_DUE.label("is_any_due"),
+).where(partner.c.name == bindparam("of"))
 _PARKED = select(parked).where(parked.c.partner_id == bindparam("of")).order_by(parked.c.token_id)
 _CARD_OF_TOKEN = select(token.c.card_id, token.c.uid).where(token.c.id == bindparam("token_id"))
 _PROVEN_AT = update(partner).where(partner.c.name == bindparam("of")).values(last_proof_at=bindparam("at"))
@@ -102,6 +108,23 @@ class Feed:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._sights: dict[str, tuple[int, Sight]] = {}
+        self._ages: Snapshots | None = None
+        self._opening = threading.Lock()
+
+    def close(self) -> None:
+        """Let go of the store."""
+        with self._opening:
+            if self._ages:
+                self._ages.close()
+
+    def age(self) -> Hashable:
+        """What is another one whenever somebody has committed, or the day is another one.
+
+        :raises StoreError: the store cannot be used
+        """
+        with self._opening:
+            self._ages = self._ages or self._database.snapshots()
+        return self._ages.age(), self._database.clock().date()
 
     def enforce(self, partner: str) -> None:
         """Give the partner, and take from it, what its agreement says today; end the cards whose day is over.
@@ -125,16 +148,20 @@ class Feed:
         :param counted: without it `behind` is 1 whatever lies there: counting takes long in a long backlog
         :raises WrongCall: there is no such partner
         """
+        today = self._database.clock().date()
         with self._database.read() as connection:
-            row = partner_row(connection, partner)
+            row = connection.execute(_STANDING, {"of": partner, "today": today}).one_or_none()
+            row = row or partner_row(connection, partner)
             sight = self._sight(connection, row)
             return Standing(
                 partner=row.name,
                 cursors={Lane.URGENT: row.urgent_cursor, Lane.BULK: row.bulk_cursor},
-                head=connection.execute(_HEAD).scalar_one(),
+                head=row.head,
                 parked=tuple(_parked_of(one) for one in connection.execute(_PARKED, {"of": row.id})),
                 behind=(sight.behind if counted else sight.is_behind)(connection, row.bulk_cursor),
                 resync=row.resync_no,
+                met=contact_of(row),
+                is_outdated=row.is_any_due or not is_as_agreed(row, sight.cover, today),
             )
 
     def changes_after(self, partner: str, revision: int, lane: Lane, limit: int) -> list[Change]:
