@@ -31,6 +31,9 @@ _GAVE_UP = (PaceState.DOWN, PaceState.UNAUTHORIZED)
 _STANDS_BY_S = 0.02
 """For how long a partner is left to somebody else at first, who has the turn."""
 
+_GIVES_WAY_S = 0.05
+"""How long whoever brought the last change is given to bring the next one."""
+
 _KEEP_EVERY = timedelta(seconds=10)
 """How often it is written down that a partner acknowledges what it is sent."""
 
@@ -62,6 +65,8 @@ class Courier:
         self._kept_success: datetime | None = None
         self._nudged = threading.Event()
         self._stands_by_s = _STANDS_BY_S
+        self._gives_way = False
+        """Whether somebody else was quicker the last time, and is let go first."""
         self._looked_up_s = clock.elapsed_s()
         self._stopped = threading.Event()
         self._rested_at: Hashable = None
@@ -164,6 +169,8 @@ class Courier:
             raise
 
     def _drain(self, until_s: float, *, is_patient: bool) -> None:
+        if self._gives_way and not is_patient:
+            self.clock.wait(self._stopped, _GIVES_WAY_S)
         self._nudged.clear()
         # Who is patient comes once, and whoever is not comes again every second.
         age = None if is_patient else self.store.age()
@@ -266,12 +273,15 @@ class Courier:
     def _deliver(self, lane: PartnerLane, deliver: Deliver, until_s: float) -> None:
         with self._turn(0.0) as is_ours:
             if not is_ours:
+                self._gives_way = True
                 lane.give_back(deliver)
             elif lane.is_overtaken(self.store.standing(self.name, counted=False)):
+                self._gives_way = True
                 lane.give_back(deliver)
                 self._commit_all(lane)
                 self._refreshed_lane()
             else:
+                self._gives_way = False
                 self._deliver_in_turn(lane, deliver, until_s)
         if is_ours:
             self._stands_by_s = _STANDS_BY_S

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from memory_feed import START, MemoryFeed, peer
 
 from rfid_station.domain.actor import Actor
 from rfid_station.domain.card import Role
-from rfid_station.domain.feed import Lane, Parked
+from rfid_station.domain.feed import Lane, Parked, Standing
 from rfid_station.domain.partner_profile import PartnerProfile
 from rfid_station.sync.clock import WallClock
 from rfid_station.sync.courier import Courier
@@ -87,6 +89,56 @@ def test_each_change_is_sent_once(turns_of_each: Callable[[], Turns], window: in
             assert all(report.is_settled for report in settled(workers))
 
     assert [len(cpo.puts), len(cpo.holds)] == [30, 30]
+
+
+def test_who_was_slower_lets_the_other_go_first_and_goes_itself_when_that_one_is_gone() -> None:
+    """Both are asked at each change, and the slower one only sees that it was brought."""
+    feed, cpo, turns = MemoryFeed(CPO), CpoDouble(), Turns()
+    looks: Counter[str] = Counter()
+    standing = feed.standing
+
+    def looked(partner: str, *, counted: bool = True) -> Standing:
+        looks[threading.current_thread().name] += not counted
+        return standing(partner, counted=counted)
+
+    feed.standing = looked  # type: ignore[method-assign]
+    quick_is_done = threading.Event()
+
+    class LongWait(WallClock):
+        """Until the quick one is done, so that nothing hangs on how busy this machine is."""
+
+        def wait(self, event: threading.Event, seconds: float) -> bool:
+            assert seconds < 1
+            return quick_is_done.wait(FAILSAFE_S)
+
+    quick, slow = (
+        Courier(feed, peer(CPO, cpo), clock, turns, Timing(poll_s=600), draw=lambda: 1.0)
+        for clock in (WallClock(), LongWait())
+    )
+    slow._gives_way = True
+
+    def come(courier: Courier, name: str) -> threading.Thread:
+        go = partial(courier.drain, math.inf, is_patient=False)
+        thread = threading.Thread(target=go, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    for number in range(1, 6):
+        feed.change(number)
+        quick_is_done.clear()
+        second = come(slow, "slow")
+        come(quick, "quick").join(FAILSAFE_S)
+        assert len(cpo.puts) == number
+        quick_is_done.set()
+        second.join(FAILSAFE_S)
+    assert slow._gives_way
+    assert not quick._gives_way
+    assert slow.traffic.puts == 0
+    assert looks["slow"] == 5 < looks["quick"]
+    feed.change(1)
+    come(slow, "slow").join(FAILSAFE_S)
+    assert (slow.traffic.puts, slow._gives_way) == (1, False)
+    assert len(cpo.puts) == 6
 
 
 @pytest.mark.parametrize("window", [1, 8])

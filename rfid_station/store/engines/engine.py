@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from rfid_station.domain.lease import Leasing
+from rfid_station.store.engines.gate import Gate
 from rfid_station.store.engines.place import PURPOSE, Place, Purpose
 from rfid_station.store.engines.snapshot import Snapshots
 
@@ -33,6 +34,7 @@ class Database:
         self.clock = clock
         self.leasing = leasing
         self._engine = place.engine()
+        self._gate = Gate()
 
     @property
     def path(self) -> Path | None:
@@ -47,7 +49,7 @@ class Database:
 
         :raises StoreError: the store cannot be used
         """
-        with self.place.explained(), self._engine.connect() as connection:
+        with self.place.explained(), self._gate.inside(), self._engine.connect() as connection:
             connection.begin()
             yield connection
             if self.path is None:
@@ -77,7 +79,12 @@ class Database:
 
     @contextmanager
     def _change(self, purpose: Purpose) -> Iterator[Connection]:
-        with self.place.explained(), self._engine.connect() as connection, self.place.turn():
+        with (
+            self.place.explained(),
+            self._gate.inside(),
+            self._engine.connect() as connection,
+            self.place.turn(),
+        ):
             connection.info[PURPOSE] = purpose
             with connection.begin():
                 yield connection

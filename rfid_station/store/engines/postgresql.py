@@ -20,6 +20,7 @@ from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 from rfid_station.errors import Conflict, DiskFull, StationError, StoreError, StoreUnreachable
 from rfid_station.store import migrations
+from rfid_station.store.engines.gate import AT_ONCE
 from rfid_station.store.engines.place import PURPOSE, Purpose
 from rfid_station.store.engines.prepared import send
 
@@ -62,7 +63,7 @@ def connect_arguments(password: str | None) -> dict[str, Any]:
 
 def postgresql_engine(url: URL, password: str | None) -> Engine:
     """An engine on a database, whose transactions begin and end where SQLAlchemy says."""
-    engine = create_engine(url, connect_args=connect_arguments(password), max_overflow=-1)
+    engine = create_engine(url, connect_args=connect_arguments(password), pool_size=AT_ONCE, max_overflow=-1)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "checkout", _refuse_dead)
     dialect: Any = engine.dialect
