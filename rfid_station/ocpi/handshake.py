@@ -86,7 +86,7 @@ class Handshake:
         """
         answer = self._ask_for_versions()
         if not answer.is_acknowledged:
-            raise error_of(answer, "the partner's versions cannot be read", _hint_of(answer))
+            raise error_of(answer, "the partner's versions cannot be read", self._hint_of_first(answer))
         if not isinstance(answer.data, list):
             kind = type(answer.data).__name__
             raise PartnerRefused(f"the partner's versions are no list, but {kind}", hint=_URL_HINT)
@@ -148,15 +148,27 @@ class Handshake:
 
     def _ask_for_versions(self) -> Answer:
         """Ask in every way in which the token may have to be written: the version is not known yet."""
-        written = dict.fromkeys(self._profile.header_of(version) for version in self._profile.versions)
         answers = []
-        for encoding in written:
+        for encoding in self._encodings:
             with self._client("", encoding=encoding) as client:
                 answers.append(client.call("GET", self._versions_url))
             if answers[-1].is_acknowledged or answers[-1].http_status is None:
                 return answers[-1]
         # Some say 3000 in place of 401 to a token that they cannot read.
         return answers[0]
+
+    @property
+    def _encodings(self) -> list[HeaderEncoding]:
+        written = (self._profile.header_of(version) for version in self._profile.versions)
+        return list(dict.fromkeys(written))
+
+    def _hint_of_first(self, answer: Answer) -> str:
+        """What to do about an answer to the very first request, which may not have been understood."""
+        hint, (first, *others) = _hint_of(answer), self._encodings
+        if answer.outcome.verdict is not Verdict.UNAUTHORIZED or others:
+            return hint
+        way = "in clear" if first is HeaderEncoding.CLEAR else "in Base64"
+        return f"{hint}; or it wants it written otherwise than {way}, as profile {self._profile.name} does"
 
     def _read_details(self, dialect: Dialect, details_url: str) -> tuple[Endpoint, ...]:
         with self._client(dialect.VERSION) as client:

@@ -213,6 +213,17 @@ def test_wrong_calls_are_said(folder: Path, arguments: list[str], code: int, wor
     assert (result.exit_code, words in result.stderr) == (code, True), result.stderr
 
 
+@pytest.mark.parametrize("file", ["-", " .csv"])
+def test_a_file_that_cannot_name_an_order_asks_for_the_option_that_can(
+    folder: Path, tmp_path: Path, file: str
+) -> None:
+    path = file if file == "-" else tmp_path / file
+    if isinstance(path, Path):
+        path.write_text("reference,name\nNL-1,Anna\n")
+    refused = run(folder, "order", "create", path)
+    assert (refused.exit_code, "add --name NAME" in refused.stderr) == (2, True), refused.stderr
+
+
 def test_all_that_is_wrong_with_a_file_is_said_at_once(folder: Path, fleet: Path) -> None:
     fleet.write_text("reference,name\nNL-1,Anna\nNL-1,\n,Carla\n")
     result = run(folder, "order", "create", fleet)

@@ -64,7 +64,7 @@ def test_a_first_token_is_used_up(connect: Connect, cpo: VirtualCpo) -> None:
     with pytest.raises(PartnerRefused, match="versions cannot be read: HTTP 401") as refused:
         connect()
 
-    assert "new first token" in str(refused.value.hint)
+    assert refused.value.hint == "ask the partner for a new first token: it is used up by one registration"
 
 
 def test_who_is_registered_already_is_told_so(connect: Connect) -> None:
@@ -482,8 +482,9 @@ def test_a_partner_that_reads_tokens_in_clear_is_found_out(connect: Connect) -> 
 def test_the_header_is_written_as_the_profile_says(connect: Connect) -> None:
     with VirtualCpo("first-token", CpoProfile(encoding=Encoding.CLEAR)) as cpo:
         named = {"versions_url": cpo.versions_url, "first_token": "first-token"}
-        with pytest.raises(PartnerRefused, match="versions cannot be read: HTTP 401"):
-            connect(**named, profile=PartnerProfile(header=HeaderEncoding.BASE64))
+        with pytest.raises(PartnerRefused, match="versions cannot be read: HTTP 401") as refused:
+            connect(**named, profile=PartnerProfile("odd", header=HeaderEncoding.BASE64))
+        assert "wants it written otherwise than in Base64, as profile odd does" in str(refused.value.hint)
         assert connect(**named, profile=PartnerProfile(header=HeaderEncoding.CLEAR)).client_token
 
 

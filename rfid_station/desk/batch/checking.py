@@ -223,16 +223,17 @@ class Check:
         return []
 
 
-def wish_of(path: Path, order: str | None = None) -> str:
+def wish_of(path: Path, order: str | None = None, option: str = "--order") -> str:
     """The key of an order: the one that is given, or the name of its file.
 
+    :param option: with which one is given
     :raises WrongCall: the file has no name, and no key is given
     """
     if order is None and path == STDIN:
-        raise WrongCall("standard input has no name to call the order by", hint="add --order NAME")
+        raise WrongCall("standard input has no name to call the order by", hint=f"add {option} NAME")
     wanted = path.stem if order is None else order
     if not wanted.strip() or not wanted.isprintable():
-        raise WrongCall(f"{wanted!r} cannot name an order", hint="add --order NAME")
+        raise WrongCall(f"{wanted!r} cannot name an order", hint=f"add {option} NAME")
     return wanted
 
 

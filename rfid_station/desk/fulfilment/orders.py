@@ -21,6 +21,9 @@ from rfid_station.store.orders.work_orders import NewOrder
 
 Tell = Callable[[Finding], None]
 
+_NAME = "--name"
+"""The option with which an order is named where it is made."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -51,7 +54,7 @@ def order_file(station: Station, path: Path, wish: Wish, tell: Tell = lambda _fi
     :raises WrongCall: rows of it cannot be used, or it asks for changes; nothing was ordered
     :raises Conflict: there is another order of that name
     """
-    name = checking.wish_of(path, wish.name)
+    name = checking.wish_of(path, wish.name, _NAME)
     how = checking.Wish(name, wish.uids, group=_group(wish))
     with open_table(path) as table:
         check = checking.Check(table, how, station.number_pattern)
@@ -222,7 +225,7 @@ def _group(wish: Wish) -> str | None:
 
 
 def _name(wish: Wish) -> str | None:
-    return None if wish.name is None else checking.wish_of(Path(), wish.name)
+    return None if wish.name is None else checking.wish_of(Path(), wish.name, _NAME)
 
 
 def _key(name: str | None, rest: str) -> str:
