@@ -155,11 +155,11 @@ class Gate:
 
         :raises Refused: nobody we know, or one who has shown too many wrong tokens
         """
-        shown, address = _tokens_in(asked.headers.get(b"authorization", b"")), _caller_address(asked, scope)
+        shown = _tokens_in(asked.headers.get(b"authorization", b""))
         for token in shown:
             recalled = caller = self._recall(token) if self._recall else None
             if caller is None:
-                self._check_patience(address, shown)
+                self._check_patience(_caller_address(asked, scope), shown)
                 caller = await asyncio.to_thread(self._book.caller_of, token)
             if caller is not None and not (caller.is_guest and is_over(token, datetime.now(UTC).date())):
                 asked.caller, asked.server_token = caller, token
@@ -167,7 +167,7 @@ class Gate:
                     self._patience.note_good(token)
                 return
         if shown:
-            self._patience.note_wrong(address)
+            self._patience.note_wrong(_caller_address(asked, scope))
         raise _nobody()
 
     def _check_patience(self, address: str, shown: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from rfid_station.domain.partner_profile import PartnerProfile
 from rfid_station.domain.token import Token
-from rfid_station.domain.uid import SIZES, masked
+from rfid_station.domain.uid import masked
 from rfid_station.errors import WrongCall
 from rfid_station.ocpi.port import TokenPage, TokenShelf
 from rfid_station.ocpi.server.request import (
@@ -43,8 +43,10 @@ from rfid_station.ocpi.wire.authorize import (
     uid_readings,
 )
 from rfid_station.ocpi.wire.dialect import Dialect
-from rfid_station.ocpi.wire.told import tell
+from rfid_station.ocpi.wire.told import ToldToken, tell, write_out
 from rfid_station.ocpi.wire.transport import complaints
+
+Telling = Callable[[Token, PartnerProfile], ToldToken]
 
 STEP = 1000
 """How many tokens of a page are read at once, in a thread."""
@@ -216,16 +218,16 @@ class TokensSender:
         missing = [place for place, revision in enumerate(page.revisions) if revision not in known]
         for number, place in enumerate(missing, 1):
             token = page.tokens[place]
-            known[page.revisions[place]] = (self._write(token, profile) if token else None) or b""
+            known[page.revisions[place]] = (self._write(token, profile, tell) if token else None) or b""
             if number % YIELD_AFTER == 0:
                 await asyncio.sleep(0)
         self._writings.note(len(missing))
         return [known[revision] for revision in page.revisions]
 
-    def _write(self, token: Token, profile: PartnerProfile) -> bytes | None:
+    def _write(self, token: Token, profile: PartnerProfile, told: Telling) -> bytes | None:
         """A token as one partner is told it, or None if it cannot be told in this version."""
         try:
-            return as_json(self._dialect.token_to_wire(tell(token, profile), nulls=profile.nulls))
+            return as_json(self._dialect.token_to_wire(told(token, profile), nulls=profile.nulls))
         except WrongCall:
             return None
 
@@ -269,7 +271,7 @@ class TokensSender:
         key = (token.uid, token.last_updated, token.whitelist, *_style_of(profile))
         written = self._asked_for.get(key)
         if written is None:
-            written = self._write(token, replace(profile, uid_sizes=SIZES))
+            written = self._write(token, profile, write_out)
             if written is not None:
                 if len(self._asked_for) > 4096:
                     self._asked_for = {}

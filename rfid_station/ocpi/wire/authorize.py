@@ -29,6 +29,7 @@ LONGEST_REFERENCE = 36
 
 _String39 = Annotated[str, StringConstraints(min_length=1, max_length=39, pattern=ASCII)]
 _HEX = re.compile(r"[0-9A-F]+")
+_DIGITS = tuple(2 * size for size in SIZES)
 
 
 class LocationReferences(WireModel):
@@ -82,9 +83,11 @@ def uid_readings(written: str, profile: PartnerProfile) -> Iterator[str]:
     digits = written.upper()
     if not _HEX.fullmatch(digits):
         return
-    for size in dict.fromkeys([len(digits) // 2, *reversed(SIZES)]):
+    is_reversed = profile.uid_order is UidOrder.REVERSED
+    if len(digits) in _DIGITS:
+        yield bytes.fromhex(digits)[::-1].hex().upper() if is_reversed else digits
+    for size in reversed(SIZES):
         surplus = len(digits) - 2 * size
-        is_padding = profile.uid_digits > 0 and surplus > 0 and not digits[:surplus].strip("0")
-        if size in SIZES and (surplus == 0 or is_padding):
+        if profile.uid_digits > 0 and surplus > 0 and not digits[:surplus].strip("0"):
             raw = bytes.fromhex(digits[surplus:])
-            yield (raw[::-1] if profile.uid_order is UidOrder.REVERSED else raw).hex().upper()
+            yield (raw[::-1] if is_reversed else raw).hex().upper()

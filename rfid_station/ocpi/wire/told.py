@@ -79,6 +79,11 @@ def tell(token: Token, profile: PartnerProfile = STANDARD) -> ToldToken:
             f"partners of profile {profile.name} read {sizes}",
             hint="give the driver a card of another kind for this partner",
         )
+    return write_out(token, profile)
+
+
+def write_out(token: Token, profile: PartnerProfile = STANDARD) -> ToldToken:
+    """The same for a token that the partner names itself: its chargers have read that UID."""
     return ToldToken(
         token.party.country_code,
         token.party.party_id,
