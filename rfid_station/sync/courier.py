@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 from collections.abc import Container, Hashable, Iterator
@@ -71,6 +72,7 @@ class Courier:
         self._stopped = threading.Event()
         self._rested_at: Hashable = None
         """The age of the store at which nothing was left to do."""
+        self._rests_until_s = math.inf
         self._clerk = Clerk(store, peer.name, clock)
         self._speaker = Speaker(store, peer, clock, self._stopped)
 
@@ -174,7 +176,7 @@ class Courier:
         self._nudged.clear()
         # Who is patient comes once, and whoever is not comes again every second.
         age = None if is_patient else self.store.age()
-        if age is not None and age == self._rested_at and self.resumes_in_s() != 0.0:
+        if age is not None and age == self._rested_at and self._is_still_at_rest:
             return
         self._rested_at = None
         self.traffic.resumes_at = None
@@ -187,7 +189,7 @@ class Courier:
             if isinstance(step, Wait):
                 self.traffic.resumes_at = step.until
                 if not is_patient:
-                    self._rested_at = age
+                    self._rest_at(age)
                     break
                 is_over = not self._sit_out(step, until_s)
                 lane = self._refreshed_lane()
@@ -201,6 +203,16 @@ class Courier:
             else:
                 self._consult_store(lane, step)
         self._commit_all(lane)
+
+    def _rest_at(self, age: Hashable) -> None:
+        left_s = self.resumes_in_s()
+        self._rested_at = age
+        self._rests_until_s = math.inf if left_s is None else self.clock.elapsed_s() + left_s
+
+    @property
+    def _is_still_at_rest(self) -> bool:
+        """Whether it is too early for the lane to go on. A clock that is set back delays nothing."""
+        return self.clock.elapsed_s() < self._rests_until_s and self.resumes_in_s() != 0.0
 
     def _look_up(self, lane: PartnerLane) -> None:
         """Let the lane see what came meanwhile: told by a nudge, or unheard from another process."""

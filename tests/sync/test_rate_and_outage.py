@@ -120,6 +120,33 @@ class Outage:
         return self.courier.report().state
 
 
+@pytest.mark.parametrize("set_back_h", [0.0, 3.0])
+def test_a_lane_at_rest_goes_on_in_time_though_the_clock_is_set_back(set_back_h: float) -> None:
+    class SetBack(FakeClock):
+        hours = 0.0
+
+        def now(self) -> datetime:
+            return super().now() - timedelta(hours=self.hours)
+
+    feed, clock = MemoryFeed(CPO), SetBack()
+    feed.issue(1)
+    cpo = CpoDouble(lambda _number, _token: DOWN)
+    (courier,) = Replicator(feed, [peer(CPO, cpo)], clock, draw=lambda: 0.5).couriers()
+    courier.drain(math.inf, is_patient=False)
+    cpo.fault = lambda _number, _token: None
+    waits_s = courier.resumes_in_s()
+    assert waits_s
+    clock.hours = set_back_h
+    looks = feed.calls["standing"]
+    clock.passed_s += waits_s - 0.01
+    courier.drain(math.inf, is_patient=False)
+    assert (feed.calls["standing"], len(cpo.puts)) == (looks, 1), "it is too early"
+    clock.passed_s += 0.02
+    courier.drain(math.inf, is_patient=False)
+    assert len(cpo.puts) == 2
+    assert feed.standing(CPO).is_settled
+
+
 def test_after_a_long_outage_the_bulk_waits_and_says_so() -> None:
     outage = Outage()
     outage.go()
