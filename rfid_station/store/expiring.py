@@ -1,6 +1,7 @@
 """Cards end on a day. OCPI has no such field, so we say that they are not valid as soon as the day is over.
 
-Whoever first sees that it is, notes it: `Feed.enforce`, asked before each round of a lane.
+Whoever first sees that it is, notes it: `Feed.standing`, read before each round of a lane, says so, and
+`Feed.enforce` does it.
 """
 
 from __future__ import annotations
